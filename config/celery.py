@@ -1,0 +1,44 @@
+"""Celery: the worker that drains queues, and the schedule by which beat sweeps what a wake-up missed."""
+
+import os
+from datetime import timedelta
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("lango")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _use_our_logging(**_: object) -> None:
+    """Connecting is enough: Celery then leaves Django's logging configuration as it is."""
+
+
+def schedule() -> dict[str, dict[str, object]]:
+    """Every periodic job; django-celery-beat keeps it in the database, where staff may change it."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    from events import work
+
+    sweeps: dict[str, dict[str, object]] = {
+        f"sweep {name}": {
+            "task": "events.tasks.drain",
+            "schedule": timedelta(seconds=settings.SWEEP_SECONDS),
+            "args": (name,),
+            "options": {"expires": settings.SWEEP_SECONDS},
+        }
+        for name in work.names()
+    }
+    return {**sweeps, "purge": {"task": "events.tasks.purge", "schedule": timedelta(hours=1)}}
+
+
+@app.on_after_finalize.connect
+def _plan(sender: Celery, **_: object) -> None:
+    sender.conf.beat_schedule = schedule()

@@ -1,0 +1,251 @@
+"""Every setting of the project, on one page, read from the environment through django-environ.
+
+What is missing or malformed stops the start with a message that names the variable. Development
+defaults hold only where DEBUG or a LANGO_DEVELOPMENT environment says so.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from core.crypto import KeyRing
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+DEVELOPMENT = env.bool("LANGO_DEVELOPMENT", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+
+
+def _required(name: str, *, development: str) -> str:
+    if DEVELOPMENT:
+        return str(env.str(name, default=development))
+    value = str(env.str(name, default=""))
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set it in the environment; for a machine of your own start with `make demo`, "
+            "or set LANGO_DEVELOPMENT=1 to use development defaults."
+        )
+    return value
+
+
+def _database() -> dict[str, object]:
+    url = env.str("DATABASE_URL", default="")
+    if not url:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not set. Run through `python -m config.embedded run -- …` (as make does) for an "
+            "embedded PostgreSQL, or set it to postgresql://user:password@host:port/name."
+        )
+    return {
+        **env.db_url_config(url),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "pool": {
+                "min_size": 1,
+                "max_size": env.int("DATABASE_POOL", default=16),
+                "timeout": 2,
+                "max_waiting": 512,
+            },
+            "server_side_binding": True,
+            "prepare_threshold": 3,
+            "connect_timeout": 3,
+        },
+    }
+
+
+# Django
+
+SECRET_KEY = _required("SECRET_KEY", development="development-only-and-never-in-production-0123456789")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEVELOPMENT else [])
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": _database()}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config",
+    "core",
+    "events",
+    "merchants",
+    "payments",
+]
+
+MIDDLEWARE = [
+    "core.middleware.RequestId",
+    "core.middleware.DatabaseAway",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+LOGIN_URL = "admin:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_SSL_REDIRECT = not DEVELOPMENT
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEVELOPMENT
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
+X_FRAME_OPTIONS = "DENY"
+
+# Ourselves, as the outside world sees us
+
+PUBLIC_URL = _required("PUBLIC_URL", development="http://127.0.0.1:8000").rstrip("/")
+"""Where providers and browsers reach us; callback and return URLs begin with it."""
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+OUTGOING_LOOPBACK_ALLOWED = env.bool("OUTGOING_LOOPBACK_ALLOWED", default=DEVELOPMENT)
+"""Development only: lets calls reach simulators and receivers on this machine. `check --deploy` refuses it."""
+SIMULATORS_URL = env.str("SIMULATORS_URL", default="http://127.0.0.1" if DEVELOPMENT else "")
+SIMULATORS_PORT = env.int("SIMULATORS_PORT", default=12110)
+"""Each provider's simulator listens on this port plus the provider's place in its registry."""
+CALLBACK_MAX_BYTES = env.int("CALLBACK_MAX_BYTES", default=262_144)
+
+# Secrets
+
+KEY_RING = KeyRing.parse(
+    _required("MASTER_KEYS", development="development:ZGV2ZWxvcG1lbnQtb25seS1tYXN0ZXIta2V5LTMyYnk=")
+)
+"""Master keys as `id:base64` of 32 bytes each, the active one first."""
+
+# Time
+
+IDEMPOTENCY_LEASE = timedelta(seconds=env.float("IDEMPOTENCY_LEASE_SECONDS", default=60))
+IDEMPOTENCY_ANSWERS_KEPT = timedelta(hours=48)
+WORK_LEASE = timedelta(seconds=env.float("WORK_LEASE_SECONDS", default=60))
+"""How long claimed work may stay with a worker before another takes it over."""
+PROMPT_LIFE = timedelta(seconds=env.float("PROMPT_LIFE_SECONDS", default=300))
+RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)
+"""Multiplies the times at which providers declare that they want to be asked."""
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)
+
+# Limits
+
+RATE_LIMIT_PER_KEY = env.str("RATE_LIMIT_PER_KEY", default="6000/minute")
+RATE_LIMIT_PER_ADDRESS = env.str("RATE_LIMIT_PER_ADDRESS", default="120/minute")
+"""Per address and only for requests whose key is unknown."""
+QUARANTINE_PER_MINUTE = env.int("QUARANTINE_PER_MINUTE", default=60)
+QUARANTINE_KEPT = timedelta(days=7)
+DELIVERY_LANE = env.int("DELIVERY_LANE", default=16)
+"""Deliveries in flight to one endpoint."""
+DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=48)
+
+# Redis and Celery
+
+REDIS_URL = _required("REDIS_URL", development="redis://127.0.0.1:6379/0")
+REDIS_TIMEOUT = 0.04
+"""Seconds; a request never waits longer for Redis, which may be away."""
+CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL}}
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "lango:",
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_DEFAULT_QUEUE = "lango"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_TIMEZONE = "UTC"
+
+# The API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["merchants.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["merchants.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["core.api.JsonRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.api.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+API_VERSION = "2026-11-20"
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Lango",
+    "DESCRIPTION": "Payments, messages and identities through one gate.",
+    "VERSION": API_VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SCHEMA_PATH_PREFIX": "/v1/",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.reference.add_webhooks",
+    ],
+}
+
+# Logs
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "core.logging.JsonFormatter"}},
+    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["out"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Lango",
+    "SITE_HEADER": "Lango",
+    "SITE_SUBHEADER": "Money, messages and identities",
+    "SHOW_HISTORY": False,
+}

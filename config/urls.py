@@ -1,0 +1,22 @@
+"""Every path of the project."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config import health, reference
+from merchants import doors
+from payments.api import come_back
+
+urlpatterns = [
+    path("v1/openapi.json", reference.document),
+    path("v1/", include("merchants.urls")),
+    path("v1/", include("payments.urls")),
+    path("callbacks/<str:token>/<str:door>", doors.callback),
+    path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),
+    path("return/<str:token>", come_back),
+    path("docs", reference.page),
+    path("docs/errors/<str:code>", reference.error),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,1 @@
+"""Library floor: no tables, no URLs, and no import of any other package of the project."""

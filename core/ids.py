@@ -1,0 +1,70 @@
+"""Public ids: a prefix that names the kind, and a UUIDv7 that sorts by time."""
+
+import secrets
+import string
+from collections.abc import Callable
+
+import uuid_utils
+
+PREFIXES: dict[str, str] = {
+    "acct": "provider account",
+    "att": "attempt",
+    "attn": "attention item",
+    "aud": "audit entry",
+    "cb": "callback",
+    "ctok": "callback token",
+    "dek": "data key",
+    "dlv": "delivery",
+    "evt": "event",
+    "idem": "idempotency answer",
+    "key": "API key",
+    "mer": "merchant",
+    "op": "operation",
+    "over": "overpayment",
+    "pay": "payment",
+    "rcpt": "receipt",
+    "ref": "refund",
+    "try": "delivery attempt",
+    "trn": "transition",
+    "we": "webhook endpoint",
+}
+"""The one table of prefixes; an id of an unlisted kind cannot be made."""
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_LENGTH = 26
+
+UPPER_ALPHANUMERIC = string.ascii_uppercase + string.digits
+
+
+def new_id(prefix: str) -> str:
+    """`pay_` and 26 characters of Crockford base 32; ids made later sort later."""
+    if prefix not in PREFIXES:
+        raise KeyError(f"{prefix!r} is not a registered id prefix")
+    number = uuid_utils.uuid7().int
+    digits = [_CROCKFORD[(number >> (5 * place)) & 31] for place in range(_LENGTH - 1, -1, -1)]
+    return f"{prefix}_{''.join(digits)}"
+
+
+def is_id(value: str, prefix: str) -> bool:
+    """Whether `value` has the shape of an id of that kind; says nothing about its existence."""
+    head, _, tail = value.partition("_")
+    return head == prefix and len(tail) == _LENGTH and all(letter in _CROCKFORD for letter in tail)
+
+
+def maker(prefix: str) -> Callable[[], str]:
+    """A function that makes ids of one kind, for a field's default."""
+
+    def make() -> str:
+        return new_id(prefix)
+
+    return make
+
+
+def random_reference(*, length: int, alphabet: str = UPPER_ALPHANUMERIC) -> str:
+    """An unguessable reference in a provider's own alphabet and length."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def random_token() -> str:
+    """128 random bits in hex, for the paths of callbacks and returns."""
+    return secrets.token_hex(16)

@@ -1,0 +1,62 @@
+"""What happens to every request, whoever it is for."""
+
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from core import ids
+from core.errors import Unavailable
+from core.logging import correlated
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+_ACCEPTABLE = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, TooManyRequests)
+
+
+class RequestId:
+    """Names each request: the caller's own X-Request-Id when it is a sane one, otherwise a new one."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        identifier = given if _ACCEPTABLE.match(given) else ids.random_reference(length=20)
+        request.request_id = identifier  # type: ignore[attr-defined]
+        with correlated(identifier):
+            response = self.get_response(request)
+        response["X-Request-Id"] = identifier
+        return response
+
+
+class DatabaseAway:
+    """PostgreSQL being away is 503 with Retry-After, on every path, and heals by itself."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return unavailable(request) if is_database_away(exception) else None
+
+
+def is_database_away(exception: Exception) -> bool:
+    """Whether this is the connection's fault, not the statement's."""
+    return isinstance(exception, _DATABASE_AWAY)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    error = Unavailable("The database cannot be reached. Send the same request again, with the same Idempotency-Key.")
+    body = error.problem(
+        request_id=getattr(request, "request_id", ""), documentation=f"{settings.PUBLIC_URL}/docs/errors/"
+    )
+    response = JsonResponse(body, status=error.status, content_type="application/problem+json")
+    response["Retry-After"] = "2"
+    return response

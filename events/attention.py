@@ -1,0 +1,25 @@
+"""The attention list: what only a person can settle."""
+
+from typing import Any
+
+from core import clock
+from core.database import insert_ignoring
+from events.models import Attention
+from events.sealing import owner_of
+
+
+def raise_for(row: Any, reason: Attention.Reason, detail: str) -> None:
+    """Open an item for the row, unless one is open for the same reason."""
+    item = Attention(merchant=owner_of(row), livemode=row.livemode, subject=row.pk, reason=reason, detail=detail[:500])
+    insert_ignoring(item)
+
+
+def close(item: Attention, *, by: str) -> bool:
+    """Close an open item; False when somebody already had."""
+    changed = Attention.objects.filter(pk=item.pk, closed_at=None).update(closed_at=clock.now(), closed_by=by)
+    return bool(changed)
+
+
+def settle(row: Any, reason: Attention.Reason, *, by: str) -> None:
+    """Close the item that is open for the row, because its cause is gone."""
+    Attention.objects.filter(subject=row.pk, reason=reason, closed_at=None).update(closed_at=clock.now(), closed_by=by)

@@ -1,0 +1,145 @@
+"""once(): a merchant's key binds a request to one object for ever; a repeat gets the first answer."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+
+from core import clock
+from core.crypto import KeyRing, Purpose, matches
+from core.database import insert_all
+from core.errors import ApiError, IdempotencyInProgress, IdempotencyKeyReused
+from events import sealing
+from events.models import AuditEntry, IdempotencyAnswer, IdempotencyKey
+
+Row = TypeVar("Row")
+
+
+class AlreadyClaimed(Exception):
+    """Another request with this key came first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: dict[str, Any] = field(repr=False)
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that wants to be done once. `audit` gives the rows that tell of it (money.md 24b)."""
+
+    merchant: str
+    livemode: bool
+    key: str
+    fingerprint: str
+    accepted: Callable[[str], AuditEntry] = field(repr=False)
+    answered: Callable[[str, int], AuditEntry] = field(repr=False)
+
+    @contextmanager
+    def together_with(self, object_id: str, *rows: models.Model) -> Iterator[None]:
+        """Bind the key to the object and insert `rows`, all in one statement; raises AlreadyClaimed.
+
+        What the block does joins the same transaction.
+        """
+        bound = IdempotencyKey(
+            merchant=self.merchant,
+            livemode=self.livemode,
+            key=self.key,
+            fingerprint=self.fingerprint,
+            object_id=object_id,
+            lease_until=clock.now() + settings.IDEMPOTENCY_LEASE,
+        )
+        try:
+            with transaction.atomic():
+                insert_all(bound, *rows, self.accepted(object_id))
+                yield
+        except IntegrityError as error:
+            if self.find() is not None:
+                raise AlreadyClaimed(self.key) from error
+            raise
+
+    def find(self) -> IdempotencyKey | None:
+        return IdempotencyKey.objects.filter(merchant=self.merchant, livemode=self.livemode, key=self.key).first()
+
+
+def request_fingerprint(*parts: str, livemode: bool) -> str:
+    """A keyed hash of what makes two requests the same."""
+    ring: KeyRing = settings.KEY_RING
+    return ring.keyed_hash(Purpose.REQUEST, *parts, livemode=livemode)
+
+
+def once(
+    claim: Claim,
+    *,
+    act: Callable[[], Row],
+    resume: Callable[[str], Row],
+    present: Callable[[Row], dict[str, Any]],
+    status: int,
+) -> Answer:
+    """Do `act` once. A repeat is answered as the first was; one whose first died continues its object.
+
+    A refusal by `act` may be the echo of this key's own first request (its refund has used up the
+    balance), so the key is looked up before the refusal is believed.
+    """
+    try:
+        row = act()
+    except (AlreadyClaimed, ApiError):
+        held = claim.find()
+        if held is None:
+            raise
+        stored = _earlier_answer(claim, held)
+        if stored is not None:
+            return stored
+        row = resume(held.object_id)
+        return Answer(status, present(row), replayed=True)
+    answer = Answer(status, present(row))
+    _store(claim, answer, object_id=answer.body["id"])
+    return answer
+
+
+def _earlier_answer(claim: Claim, held: IdempotencyKey) -> Answer | None:
+    """The stored answer, or None when the caller now holds the lease of a request that has none."""
+    if not matches(held.fingerprint, claim.fingerprint):
+        raise IdempotencyKeyReused(
+            f"The key was used for another request, which made {held.object_id}. Use a new key for a new request.",
+            param="Idempotency-Key",
+        )
+    found = IdempotencyAnswer.objects.filter(merchant=claim.merchant, livemode=claim.livemode, key=claim.key).first()
+    if found is not None:
+        return Answer(found.status, json.loads(sealing.unseal(found, "body")), replayed=True)
+    _take_over(held)
+    return None
+
+
+def _take_over(held: IdempotencyKey) -> None:
+    now = clock.now()
+    taken = IdempotencyKey.objects.filter(pk=held.pk, lease_until__lte=now).update(
+        lease_until=now + settings.IDEMPOTENCY_LEASE
+    )
+    if not taken:
+        left = max(1, round((held.lease_until - now) / timedelta(seconds=1)))
+        raise IdempotencyInProgress(
+            f"The first request with this key is still running on {held.object_id}. Ask again in a moment.",
+            param="Idempotency-Key",
+            retry_after=min(left, 5),
+        )
+
+
+def _store(claim: Claim, answer: Answer, *, object_id: str) -> None:
+    kept = IdempotencyAnswer(merchant=claim.merchant, livemode=claim.livemode, key=claim.key, status=answer.status)
+    body = {name: None if name == "secret" else value for name, value in answer.body.items()}
+    sealing.seal(kept, "body", json.dumps(body))
+    insert_all(kept, claim.answered(object_id, answer.status))
+
+
+def purge_answers() -> int:
+    """Forget answers older than 48 hours; their keys then answer with the object as it is."""
+    old = IdempotencyAnswer.objects.filter(created_at__lt=clock.now() - settings.IDEMPOTENCY_ANSWERS_KEPT)
+    return old.delete()[0]

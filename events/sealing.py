@@ -1,0 +1,125 @@
+"""Sealed columns: a data key per owner, and ciphertext that opens only in its own row and column."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from core import crypto
+from core.crypto import Purpose, Secret
+from events.models import DataKey
+
+_unwrapped: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
+
+
+def owner_of(row: Any) -> str:
+    """The merchant that a row belongs to: a public id, on the row or behind its foreign key."""
+    return str(row.merchant_id if hasattr(row, "merchant_id") else row.merchant)
+
+
+def seal(row: Any, column: str, plaintext: str | bytes) -> None:
+    """Set `row.column` to the ciphertext; the row needs its id, merchant and mode, and is not saved here."""
+    data = plaintext.encode() if isinstance(plaintext, str) else plaintext
+    key_id, key = _data_key(owner_of(row), row.livemode)
+    setattr(
+        row,
+        column,
+        key_id.encode() + b"." + crypto.seal(data, key=key, context=_context(row, column, key_id)),
+    )
+
+
+def unseal(row: Any, column: str) -> bytes:
+    """The plaintext. Raises core.crypto.CannotOpen when the bytes were moved or altered."""
+    sealed = bytes(getattr(row, column))
+    key_id, _, body = sealed.partition(b".")
+    key = _key_by_id(key_id.decode(), owner_of(row), row.livemode)
+    return crypto.unseal(body, key=key, context=_context(row, column, key_id.decode()))
+
+
+def unseal_secret(row: Any, column: str) -> Secret:
+    return Secret(unseal(row, column).decode())
+
+
+def fingerprints(kind: str, scope: str, value: str, *, livemode: bool) -> list[str]:
+    """For looking up a sealed value, under every master key; the first is the one to store."""
+    ring: crypto.KeyRing = settings.KEY_RING
+    return ring.keyed_hashes(Purpose.FINGERPRINT, kind, scope, value, livemode=livemode)
+
+
+def fingerprint(kind: str, scope: str, value: str, *, livemode: bool) -> str:
+    ring: crypto.KeyRing = settings.KEY_RING
+    return ring.keyed_hash(Purpose.FINGERPRINT, kind, scope, value, livemode=livemode)
+
+
+def token_hash(token: str, *, livemode: bool) -> str:
+    """What is stored of a path token."""
+    ring: crypto.KeyRing = settings.KEY_RING
+    return ring.keyed_hash(Purpose.PATH_TOKEN, token, livemode=livemode)
+
+
+def token_hashes(token: str) -> list[str]:
+    """Every form in which a path token, whose mode its caller does not say, may be stored."""
+    ring: crypto.KeyRing = settings.KEY_RING
+    return [hashed for mode in (True, False) for hashed in ring.keyed_hashes(Purpose.PATH_TOKEN, token, livemode=mode)]
+
+
+def _context(row: Any, column: str, key_id: str) -> str:
+    mode = "live" if row.livemode else "test"
+    return f"{key_id}:{row._meta.db_table}:{column}:{row.pk}:{owner_of(row)}:{mode}"
+
+
+def _data_key(owner: str, livemode: bool) -> tuple[str, bytes]:
+    """The owner's data key, made on first use."""
+    return _remembered(("owner", owner, livemode), lambda: _find_or_make(owner, livemode))
+
+
+def _key_by_id(key_id: str, owner: str, livemode: bool) -> bytes:
+    return _remembered((key_id, owner, livemode), lambda: _find(key_id, owner, livemode))[1]
+
+
+def _remembered(name: tuple[str, str, bool], find: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
+    """Unwrapped keys are kept in memory, but never one that a rollback could still take away."""
+    if name not in _unwrapped:
+        found = find()
+        if connection.in_atomic_block:
+            return found
+        _unwrapped[name] = found
+    return _unwrapped[name]
+
+
+def _find_or_make(owner: str, livemode: bool) -> tuple[str, bytes]:
+    held = DataKey.objects.filter(owner=owner, livemode=livemode).first() or _make(owner, livemode)
+    return held.pk, _unwrap(held)
+
+
+def _find(key_id: str, owner: str, livemode: bool) -> tuple[str, bytes]:
+    held = DataKey.objects.filter(pk=key_id, owner=owner, livemode=livemode).first()
+    if held is None:
+        raise crypto.CannotOpen(f"data key {key_id} of {owner} does not exist")
+    return held.pk, _unwrap(held)
+
+
+def _make(owner: str, livemode: bool) -> DataKey:
+    ring: crypto.KeyRing = settings.KEY_RING
+    made = DataKey(owner=owner, livemode=livemode, master_key=ring.active)
+    made.wrapped = crypto.seal(crypto.new_key(), key=_wrapping(made), context=_wrapping_context(made))
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+    except IntegrityError:
+        return DataKey.objects.get(owner=owner, livemode=livemode)
+    return made
+
+
+def _unwrap(held: DataKey) -> bytes:
+    return crypto.unseal(bytes(held.wrapped), key=_wrapping(held), context=_wrapping_context(held))
+
+
+def _wrapping(held: DataKey) -> bytes:
+    ring: crypto.KeyRing = settings.KEY_RING
+    return ring.derive(Purpose.WRAPPING, livemode=held.livemode, key_id=held.master_key)
+
+
+def _wrapping_context(held: DataKey) -> str:
+    return f"data-key:{held.pk}:{held.owner}:{held.livemode}"

@@ -1,0 +1,22 @@
+"""Celery's way in: drain one queue. Safe to run twice, at once, or never (beat sweeps)."""
+
+from celery import shared_task
+from django.db import connection
+
+from events import idempotency, inbox, work
+
+
+@shared_task(name="events.tasks.drain")
+def drain(name: str) -> None:
+    """Work on one queue until nothing is due."""
+    try:
+        work.drain(name)
+    finally:
+        connection.close()
+
+
+@shared_task(name="events.tasks.purge")
+def purge() -> None:
+    """Forget stored answers and quarantined callbacks that are past their time."""
+    idempotency.purge_answers()
+    inbox.purge_quarantine()

@@ -1,0 +1,250 @@
+"""The one claimer: work waits as rows, is claimed in lanes under a lease, and is done by a pool of threads.
+
+A row is never handed to a broker. A broker only carries the wake-up, so its absence costs time.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from core import clock
+from events.models import Work
+
+logger = logging.getLogger(__name__)
+
+_GATHER_SECONDS = 0.01
+_LANE_SHARE = 4
+_BACKOFF = (5, 30, 120, 600, 1800)
+
+
+class Drainable(Protocol):
+    """Something that can be told to work until nothing is due."""
+
+    name: str
+
+    def __call__(self) -> None: ...
+
+
+_drains: dict[str, Drainable] = {}
+
+
+def register(drain: Drainable) -> None:
+    _drains[drain.name] = drain
+
+
+def drain(name: str) -> None:
+    """Work on one queue until nothing is due. What runs already in this process goes round once more instead."""
+    _forget_wake(name)
+    _drains[name]()
+
+
+def names() -> list[str]:
+    return list(_drains)
+
+
+class Drain:
+    """Calls `once` until it finds nothing; one at a time in a process, and never missing a call."""
+
+    def __init__(self, name: str, once: Callable[[], bool]) -> None:
+        self.name = name
+        self._once = once
+        self._running = threading.Lock()
+        self._asked = threading.Event()
+
+    def __call__(self) -> None:
+        self._asked.set()
+        while self._asked.is_set() and self._running.acquire(blocking=False):
+            try:
+                self._asked.clear()
+                while self._once():
+                    pass
+            finally:
+                self._running.release()
+
+
+Outcome = tuple[Any, Any]
+
+
+@dataclass
+class Queue:
+    """A table of work and how it is done.
+
+    `do` runs in a thread and may call the outside; `finish` stores a batch of its results, given as
+    (row, result) pairs, in the draining thread. Without `finish`, `do` stores what it did itself and
+    leaves `due_at` and `claim` as they should be. `lane_limit` rows of a lane are in flight at most,
+    and never more than a quarter of the threads that are free, so that hanging lanes leave room.
+    `related` rows are fetched with each claim.
+    """
+
+    name: str
+    model: type[Work]
+    do: Callable[[Any], Any]
+    lane_limit: int
+    threads: int
+    finish: Callable[[Sequence[Outcome]], None] | None = None
+    failing: Callable[[Any], None] | None = None
+    related: tuple[str, ...] = ()
+    _drain: Drain = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._drain = Drain(self.name, self._until_empty)
+
+    def __call__(self) -> None:
+        self._drain()
+
+    def _until_empty(self) -> bool:
+        running: dict[Future[Any], Any] = {}
+        with ThreadPoolExecutor(self.threads, thread_name_prefix=self.name) as pool:
+            while True:
+                for row in claim(self, free=self.threads - len(running)):
+                    running[pool.submit(self._do, row)] = row
+                if not running:
+                    return False
+                self._collect(running)
+
+    def _collect(self, running: dict[Future[Any], Any]) -> None:
+        wait(running, return_when=FIRST_COMPLETED, timeout=1)
+        time.sleep(_GATHER_SECONDS)
+        done = [future for future in running if future.done()]
+        outcomes = [(running.pop(future), future.result()) for future in done]
+        finished = [(row, result) for row, result in outcomes if not isinstance(result, Exception)]
+        for row, result in outcomes:
+            if isinstance(result, Exception):
+                self._failed(row)
+        if finished and self.finish:
+            self.finish(finished)
+
+    def _do(self, row: Any) -> Any:
+        try:
+            return self.do(row)
+        except Exception as error:
+            logger.exception("work failed", extra={"queue": self.name, "row": row.pk})
+            return error
+        finally:
+            connection.close()
+
+    def _failed(self, row: Any) -> None:
+        delay = _BACKOFF[min(row.tries, len(_BACKOFF)) - 1]
+        self.model._default_manager.filter(pk=row.pk, claim=row.claim).update(
+            claim=None, due_at=clock.now() + timedelta(seconds=delay)
+        )
+        if self.failing and row.tries >= len(_BACKOFF):
+            self.failing(row)
+
+
+def claim(queue: Queue, *, free: int) -> list[Any]:
+    """Lease due rows, the lanes taking turns; one claimer of a queue at a time, so that caps hold."""
+    if free <= 0:
+        return []
+    table, now = queue.model._meta.db_table, clock.now()
+    share = max(1, min(queue.lane_limit, free // _LANE_SHARE))
+    parameters = {
+        "queue": queue.name,
+        "now": now,
+        "limit": share,
+        "batch": free,
+        "claim": uuid.uuid4(),
+        "until": now + settings.WORK_LEASE,
+    }
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('lango-work'), hashtext(%s))", [queue.name])
+        claimed = list(queue.model._default_manager.raw(_CLAIM.format(table=table), parameters))
+    prefetch_related_objects(claimed, *queue.related)
+    return claimed
+
+
+_CLAIM = """
+WITH RECURSIVE lanes AS (
+    (SELECT lane FROM {table} WHERE due_at <= %(now)s ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (SELECT later.lane FROM {table} AS later
+            WHERE later.lane > lanes.lane AND later.due_at <= %(now)s ORDER BY later.lane LIMIT 1)
+    FROM lanes WHERE lanes.lane IS NOT NULL
+), room AS (
+    SELECT lane, %(limit)s::bigint - (
+        SELECT count(*) FROM {table} AS busy
+        WHERE busy.lane = lanes.lane AND busy.claim IS NOT NULL AND busy.due_at > %(now)s
+    ) AS free
+    FROM lanes WHERE lane IS NOT NULL
+), turns AS (
+    SELECT due.id, due.turn
+    FROM room CROSS JOIN LATERAL (
+        SELECT id, row_number() OVER () AS turn
+        FROM (SELECT id FROM {table} AS waiting
+              WHERE waiting.lane = room.lane AND waiting.due_at <= %(now)s
+              ORDER BY waiting.due_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED) AS locked
+    ) AS due
+    ORDER BY due.turn LIMIT %(batch)s::bigint
+)
+UPDATE {table} SET claim = %(claim)s, due_at = %(until)s, tries = tries + 1
+WHERE id IN (SELECT id FROM turns) RETURNING *
+"""
+
+
+def wake_on_commit(name: str) -> None:
+    """Wake the queue's drain when the transaction commits; coalesced, and never in the way."""
+    pending = connection.run_on_commit
+    wake = _Wake(name)
+    if connection.in_atomic_block and any(entry[1] == wake for entry in pending):
+        return
+    transaction.on_commit(wake)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wake:
+    name: str
+
+    def __call__(self) -> None:
+        wake_up(self.name)
+
+
+def wake_up(name: str) -> None:
+    """Ask a worker to drain the queue, unless one was asked already. Swallows every fault: beat sweeps."""
+    global _redis_away_until
+    if time.monotonic() < _redis_away_until:
+        return
+    try:
+        if _redis().set(_wake_key(name), 1, nx=True, px=2000):
+            current_app.send_task("events.tasks.drain", args=[name], retry=False)
+    except Exception as error:  # noqa: BLE001  (whatever the broker's client raises, the row is safe and beat finds it)
+        _redis_away_until = time.monotonic() + 1
+        logger.warning("wake-up not sent", extra={"queue": name, "fault": type(error).__name__})
+
+
+_redis_away_until = 0.0
+_client: redis.Redis | None = None
+
+
+def _redis() -> redis.Redis:
+    global _client
+    if _client is None:
+        timeout = settings.REDIS_TIMEOUT
+        _client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        )
+    return _client
+
+
+def _wake_key(name: str) -> str:
+    return f"lango:wake:{name}"
+
+
+def _forget_wake(name: str) -> None:
+    with suppress(redis.RedisError):
+        _redis().delete(_wake_key(name))

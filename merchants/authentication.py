@@ -1,0 +1,145 @@
+"""Who calls the API: keys, scopes, addresses, rate limits, and the audit of each (api.md, security.md 6, 7)."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from core import addresses, clock
+from core.crypto import KeyRing, Purpose
+from core.errors import Forbidden, RateLimited, Unauthorized
+from events import audit
+from merchants import limits
+from merchants.models import ApiKey, Merchant
+
+_USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key behind a request, and what the answer's headers say of its limit."""
+
+    key: ApiKey
+    address: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    is_authenticated = True
+
+    @property
+    def merchant(self) -> Merchant:
+        return self.key.merchant
+
+    @property
+    def livemode(self) -> bool:
+        return self.key.livemode
+
+    @property
+    def actor(self) -> str:
+        return str(self.key.pk)
+
+
+def key_hash(presented: str) -> str:
+    """The keyed hash under which a key is stored; its mode stands in the key itself."""
+    return _hashes(presented)[0]
+
+
+def _hashes(presented: str) -> list[str]:
+    ring: KeyRing = settings.KEY_RING
+    return ring.keyed_hashes(Purpose.API_KEY, presented, livemode=presented.startswith("sk_live_"))
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer sk_…` or `X-API-Key: sk_…`. One answer for unknown, expired and revoked."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, ApiKey]:
+        address = addresses.client_address(request.META, trusted_proxies=settings.TRUSTED_PROXIES)
+        key = _find(_presented(request))
+        if key is None:
+            raise _refuse_unknown(address)
+        fault = _fault(key, address)
+        if fault:
+            _record_refusal(key, address, fault)
+            raise _unauthorized()
+        caller = Caller(key, address, _limited(key, address))
+        _note_use(key, address)
+        return caller, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def _presented(request: Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return str(token.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key", ""))
+
+
+def _find(presented: str) -> ApiKey | None:
+    if not presented.startswith("sk_") or len(presented) > 200:
+        return None
+    return ApiKey.objects.select_related("merchant").filter(hash__in=_hashes(presented)).first()
+
+
+def _refuse_unknown(address: str) -> Unauthorized:
+    """A flood is limited by address before it is counted, and counted rather than stored."""
+    limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(address))
+    audit.count_refused("unknown_key", address)
+    return _unauthorized()
+
+
+def _fault(key: ApiKey, address: str) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    if not key.is_current:
+        return "expired"
+    if not key.merchant.is_active:
+        return "merchant_inactive"
+    if key.allowed_addresses and not addresses.is_listed(address, key.allowed_addresses):
+        return "address_not_allowed"
+    return ""
+
+
+def _limited(key: ApiKey, address: str) -> dict[str, str]:
+    try:
+        return limits.check(settings.RATE_LIMIT_PER_KEY, "key", key.pk)
+    except RateLimited:
+        _record_refusal(key, address, "rate_limited")
+        raise
+
+
+def _unauthorized() -> Unauthorized:
+    return Unauthorized("The API key is missing or not current. Send it as `Authorization: Bearer sk_…`.")
+
+
+def _record_refusal(key: ApiKey, address: str, reason: str, **detail: str) -> None:
+    audit.record(
+        actor=key.pk,
+        action="api.refused",
+        merchant=key.merchant_id,
+        livemode=key.livemode,
+        address=address,
+        detail={"reason": reason, **detail},
+    )
+
+
+def _note_use(key: ApiKey, address: str) -> None:
+    """When and from where a key was last used, written at most once a minute."""
+    now = clock.now()
+    recent = key.last_used_at is not None and now - key.last_used_at < _USE_IS_NOTED_EVERY
+    if not recent or key.last_used_address != address:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now, last_used_address=address)
+
+
+class HasScope(BasePermission):
+    """Each view names the scope that each method needs: `scopes = {"GET": "payments:read", …}`."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        scope = view.scopes.get("GET" if request.method in ("HEAD", "OPTIONS") else request.method)
+        caller: Caller = request.user  # type: ignore[assignment]  # our authentication gives no other
+        if scope is None or scope in caller.key.scopes:
+            return True
+        _record_refusal(caller.key, caller.address, "scope_missing", scope=scope)
+        raise Forbidden(f"This key lacks the scope {scope}.", param=scope)

@@ -1,0 +1,165 @@
+"""Who our customers are, what they may do, and the doors they use."""
+
+from django.db import models
+from django.db.models import Q
+
+from core import clock
+from core.fields import PublicIdField, SealedField
+from events.models import Event, Work
+
+
+class Merchant(models.Model):
+    id = PublicIdField(prefix="mer")
+    name = models.CharField(max_length=200)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A merchant's key. Only its keyed hash is stored; the key itself is shown once."""
+
+    id = PublicIdField(prefix="key")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="api_keys")
+    livemode = models.BooleanField(default=False)
+    name = models.CharField(max_length=100)
+    owner = models.CharField(max_length=200, help_text="The person who answers for this key.")
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField(max_length=12, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    scopes = models.JSONField(default=list)
+    allowed_addresses = models.JSONField(
+        default=list, blank=True, help_text="Addresses or CIDR blocks that may use the key; empty: any."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_address = models.GenericIPAddressField(null=True, blank=True, editable=False)
+    api_version = models.CharField(max_length=10)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…{self.last_four}"
+
+    @property
+    def is_current(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())
+
+
+class ProviderAccount(models.Model):
+    """A merchant's account at a provider: sealed credentials, and options that the adapter validates."""
+
+    id = PublicIdField(prefix="acct")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="provider_accounts")
+    livemode = models.BooleanField(default=False)
+    provider = models.CharField(max_length=32)
+    name = models.CharField(max_length=100)
+    host = models.CharField(max_length=32)
+    credentials = SealedField()
+    options = models.JSONField(default=dict, blank=True)
+    priority = models.PositiveSmallIntegerField(default=100, help_text="The lowest takes new payments first.")
+    is_enabled = models.BooleanField(default=True)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["id", "livemode"], name="account_has_one_mode")]
+        permissions = [("set_credentials", "Can write a provider account's credentials")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.provider})"
+
+
+class CallbackToken(models.Model):
+    """The unguessable word in an account's callback paths. Several are valid at once while one is replaced."""
+
+    id = PublicIdField(prefix="ctok")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="callback_tokens")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    hash = models.CharField(max_length=64, unique=True)
+    token = SealedField()
+    created_at = models.DateTimeField(default=clock.now)
+    revoked_at = models.DateTimeField(null=True)
+
+
+class ProviderToken(models.Model):
+    """The one live access token of an account, refreshed by whoever holds the lease."""
+
+    account = models.OneToOneField(ProviderAccount, models.CASCADE, primary_key=True, related_name="access_token")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    token = SealedField()
+    expires_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+
+
+class WebhookEndpoint(models.Model):
+    """Where a merchant wants its events. `event_types` empty means all."""
+
+    id = PublicIdField(prefix="we")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="webhook_endpoints")
+    livemode = models.BooleanField(default=False)
+    url = models.URLField(max_length=500)
+    description = models.CharField(max_length=200, blank=True, default="")
+    event_types = models.JSONField(default=list, blank=True)
+    secret = SealedField()
+    metadata = models.JSONField(default=dict, blank=True)
+    is_enabled = models.BooleanField(default=True)
+    disabled_because = models.CharField(max_length=200, blank=True, default="")
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    api_version = models.CharField(max_length=10)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["id", "livemode"], name="endpoint_has_one_mode")]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(Work):
+    """One event on its way to one endpoint. `lane` is the endpoint."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+        DISCARDED = "discarded"
+
+    id = PublicIdField(prefix="dlv")
+    endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries")
+    event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries")
+    livemode = models.BooleanField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    created_at = models.DateTimeField(default=clock.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "event"], name="one_delivery_per_endpoint_and_event"),
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "delivered", "failed", "discarded"]),
+                name="delivery_state_is_known",
+            ),
+        ]
+        indexes = [models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(due_at__isnull=False))]
+        permissions = [("redeliver_delivery", "Can deliver an event again")]
+
+
+class DeliveryAttempt(models.Model):
+    """One try: `status` is the endpoint's HTTP status, or null where `fault` says why there was none."""
+
+    id = PublicIdField(prefix="try")
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts")
+    at = models.DateTimeField(default=clock.now)
+    status = models.PositiveSmallIntegerField(null=True)
+    milliseconds = models.PositiveIntegerField()
+    answer = models.CharField(max_length=2048, blank=True, default="")
+    fault = models.CharField(max_length=200, blank=True, default="")

@@ -1,0 +1,159 @@
+"""The verbs on merchants, their keys, accounts and endpoints."""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from core import clock
+from core.crypto import Secret
+from events import audit, sealing
+from merchants import doors
+from merchants.authentication import key_hash
+from merchants.models import ApiKey, Merchant, ProviderAccount, WebhookEndpoint
+
+
+def create_merchant(*, name: str, by: str) -> Merchant:
+    merchant = Merchant.objects.create(name=name)
+    audit.record(actor=by, action="merchant.created", merchant=merchant.pk, object_id=merchant.pk)
+    return merchant
+
+
+def create_api_key(
+    *,
+    merchant: Merchant,
+    name: str,
+    owner: str,
+    scopes: Iterable[str],
+    by: str,
+    livemode: bool = False,
+    expires_at: datetime | None = None,
+    allowed_addresses: Iterable[str] = (),
+) -> tuple[ApiKey, Secret]:
+    """The key's row, and the key itself: 256 random bits, given out here and never again."""
+    prefix = "sk_live_" if livemode else "sk_test_"
+    presented = prefix + secrets.token_urlsafe(32).replace("-", "A").replace("_", "B")
+    key = ApiKey(
+        merchant=merchant,
+        livemode=livemode,
+        name=name,
+        owner=owner,
+        hash=key_hash(presented),
+        prefix=prefix,
+        last_four=presented[-4:],
+        scopes=sorted(scopes),
+        allowed_addresses=list(allowed_addresses),
+        expires_at=expires_at,
+        api_version=settings.API_VERSION,
+    )
+    with transaction.atomic():
+        key.save(force_insert=True)
+        _record(key, "api_key.created", by, scopes=key.scopes)
+    return key, Secret(presented)
+
+
+def revoke_api_key(key: ApiKey, *, by: str) -> None:
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=clock.now())
+        _record(key, "api_key.revoked", by)
+
+
+def create_provider_account(
+    *,
+    merchant: Merchant,
+    provider: str,
+    name: str,
+    host: str,
+    credentials: Mapping[str, Any],
+    by: str,
+    options: Mapping[str, Any] | None = None,
+    livemode: bool = False,
+    priority: int = 100,
+) -> ProviderAccount:
+    """An account with sealed credentials and a callback token. What the adapter demands is checked by its domain."""
+    account = ProviderAccount(
+        merchant=merchant,
+        livemode=livemode,
+        provider=provider,
+        name=name,
+        host=host,
+        options=dict(options or {}),
+        priority=priority,
+    )
+    sealing.seal(account, "credentials", json.dumps(dict(credentials)))
+    with transaction.atomic():
+        account.save(force_insert=True)
+        doors.issue_token(account)
+        _record(account, "provider_account.created", by, provider=provider, host=host)
+    return account
+
+
+def set_credentials(account: ProviderAccount, credentials: Mapping[str, Any], *, by: str) -> None:
+    """Replace an account's credentials; every process takes up the new revision with its next call."""
+    sealing.seal(account, "credentials", json.dumps(dict(credentials)))
+    account.revision += 1
+    with transaction.atomic():
+        account.save(update_fields=["credentials", "revision"])
+        _record(account, "provider_account.credentials_set", by)
+
+
+def change_account(account: ProviderAccount, *, by: str, **changes: Any) -> None:
+    """Change name, host, options, priority or whether it is enabled."""
+    for name, value in changes.items():
+        setattr(account, name, value)
+    account.revision += 1
+    with transaction.atomic():
+        account.save(update_fields=[*changes, "revision"])
+        _record(account, "provider_account.changed", by, fields=sorted(changes))
+
+
+def create_webhook_endpoint(
+    *,
+    merchant: Merchant,
+    url: str,
+    by: str,
+    livemode: bool = False,
+    event_types: Iterable[str] = (),
+    description: str = "",
+    metadata: Mapping[str, str] | None = None,
+) -> tuple[WebhookEndpoint, Secret]:
+    """An unsaved endpoint and its signing secret, `whsec_` and base64 of 32 random bytes, shown once."""
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    endpoint = WebhookEndpoint(
+        merchant=merchant,
+        livemode=livemode,
+        url=url,
+        description=description,
+        event_types=sorted(event_types),
+        metadata=dict(metadata or {}),
+        api_version=settings.API_VERSION,
+    )
+    sealing.seal(endpoint, "secret", secret)
+    return endpoint, Secret(secret)
+
+
+def change_webhook_endpoint(endpoint: WebhookEndpoint, *, by: str, **changes: Any) -> None:
+    """Change what is given. Enabling an endpoint forgets that it was failing."""
+    if changes.get("is_enabled"):
+        changes |= {"disabled_because": "", "failing_since": None}
+    for name, value in changes.items():
+        setattr(endpoint, name, value)
+    with transaction.atomic():
+        endpoint.save(update_fields=list(changes))
+        _record(endpoint, "webhook_endpoint.changed", by, fields=sorted(changes))
+
+
+def _record(row: Any, action: str, by: str, **detail: Any) -> None:
+    audit.record(
+        actor=by,
+        action=action,
+        merchant=row.merchant_id,
+        livemode=row.livemode,
+        object_id=row.pk,
+        detail=detail,
+    )

@@ -1,0 +1,82 @@
+"""The one live access token of a provider account, shared by all processes (security.md 17)."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from core import clock
+from core.crypto import Secret
+from core.providers import AccessToken, ProviderFault, Unreachable
+from events import sealing
+from merchants.models import ProviderAccount, ProviderToken
+
+_MARGIN = timedelta(seconds=60)
+_LEASE = timedelta(seconds=15)
+_WAIT_SECONDS = 0.05
+
+
+class AccountTokens:
+    """A core.providers.TokenStore over one row. The row's lock is released while the token is fetched."""
+
+    def __init__(self, account: ProviderAccount) -> None:
+        self._account = account
+        self._held: tuple[Secret, datetime] | None = None
+
+    def get(self, fetch: Callable[[], AccessToken]) -> Secret:
+        """Raises Unreachable when another process has been fetching for too long."""
+        ends_at = time.monotonic() + _LEASE.total_seconds()
+        while time.monotonic() < ends_at:
+            live = self._live()
+            if live is not None:
+                return live
+            if self._lease():
+                return self._refresh(fetch)
+            time.sleep(_WAIT_SECONDS)
+        raise Unreachable(f"no access token for {self._account.pk}: another process holds its refresh")
+
+    def reject(self, token: Secret) -> None:
+        self._held = None
+        with transaction.atomic():
+            row = ProviderToken.objects.select_for_update().filter(account=self._account).first()
+            if row is not None and row.token and sealing.unseal_secret(row, "token") == token:
+                ProviderToken.objects.filter(pk=row.pk).update(token=None, expires_at=None)
+
+    def _live(self) -> Secret | None:
+        if self._held is not None and self._held[1] - _MARGIN > clock.now():
+            return self._held[0]
+        row = ProviderToken.objects.filter(account=self._account).first()
+        if row is None or row.token is None or row.expires_at is None or row.expires_at - _MARGIN <= clock.now():
+            return None
+        self._held = sealing.unseal_secret(row, "token"), row.expires_at
+        return self._held[0]
+
+    def _lease(self) -> bool:
+        ProviderToken.objects.bulk_create([self._row()], ignore_conflicts=True)
+        with transaction.atomic():
+            row = ProviderToken.objects.select_for_update().get(account=self._account)
+            if row.lease_until is not None and row.lease_until > clock.now():
+                return False
+            ProviderToken.objects.filter(pk=row.pk).update(lease_until=clock.now() + _LEASE)
+        return True
+
+    def _refresh(self, fetch: Callable[[], AccessToken]) -> Secret:
+        try:
+            return self._store(fetch())
+        except ProviderFault:
+            ProviderToken.objects.filter(account=self._account).update(lease_until=None)
+            raise
+
+    def _store(self, fetched: AccessToken) -> Secret:
+        row = self._row()
+        sealing.seal(row, "token", fetched.value.reveal())
+        expires_at = clock.now() + fetched.lifetime
+        ProviderToken.objects.filter(pk=row.pk).update(token=row.token, expires_at=expires_at, lease_until=None)
+        self._held = fetched.value, expires_at
+        return fetched.value
+
+    def _row(self) -> ProviderToken:
+        return ProviderToken(
+            account=self._account, merchant_id=self._account.merchant_id, livemode=self._account.livemode
+        )

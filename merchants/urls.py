@@ -1,0 +1,10 @@
+from django.urls import path
+
+from merchants import api
+
+urlpatterns = [
+    path("webhook-endpoints", api.EndpointsView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>", api.EndpointView.as_view()),
+    path("events", api.EventsView.as_view()),
+    path("events/<str:event_id>", api.EventView.as_view()),
+]

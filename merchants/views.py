@@ -1,0 +1,113 @@
+"""The base of every API view: audit of each request, idempotency of each write, headers of each answer."""
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import orjson
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.errors import IdempotencyKeyRequired, InvalidRequest, NotFound
+from events import audit, idempotency
+from events.idempotency import Claim
+from events.models import AuditEntry
+from merchants.authentication import Caller
+
+MAX_KEY_LENGTH = 255
+
+
+class ApiView(APIView):
+    """One resource and its verbs. `scopes` names what each method needs."""
+
+    scopes: ClassVar[dict[str, str]] = {}
+
+    def initial(self, request: Request, *arguments: Any, **options: Any) -> None:
+        self.started = time.monotonic()
+        self.claimed = False
+        super().initial(request, *arguments, **options)
+
+    @property
+    def caller(self) -> Caller:
+        caller: Caller = self.request.user  # type: ignore[assignment]  # our authentication gives no other
+        return caller
+
+    def own(self, rows: QuerySet[Any], public_id: str) -> Any:
+        """The caller's own row in the caller's mode; anything else does not exist for it."""
+        row = self.owned(rows).filter(pk=public_id).first()
+        if row is None:
+            raise NotFound(f"There is no {rows.model._meta.verbose_name} {public_id} for this key.")
+        return row
+
+    def owned(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(merchant=self.caller.merchant.pk, livemode=self.caller.livemode)
+
+    def finalize_response(self, request: Request, response: Any, *arguments: Any, **options: Any) -> Any:
+        answered = super().finalize_response(request, response, *arguments, **options)
+        caller = getattr(request, "_user", None)
+        if isinstance(caller, Caller):
+            for name, value in caller.headers.items():
+                answered[name] = value
+            if not self.claimed and answered.status_code not in (401, 403, 429, 503):
+                self._entry(caller, "api.answered", "", answered.status_code).save(force_insert=True)
+        return answered
+
+    def _entry(self, caller: Caller, action: str, object_id: str, status: int | None = None) -> AuditEntry:
+        detail: dict[str, Any] = {"method": self.request.method, "route": self._route()}
+        if status is not None:
+            detail |= {"status": status, "milliseconds": round((time.monotonic() - self.started) * 1000)}
+        return audit.entry(
+            actor=caller.actor,
+            action=action,
+            merchant=caller.merchant.pk,
+            livemode=caller.livemode,
+            object_id=object_id,
+            address=caller.address,
+            detail=detail,
+        )
+
+    def _route(self) -> str:
+        match = self.request.resolver_match
+        return match.route if match else ""
+
+    def once(
+        self,
+        *,
+        act: Callable[[Claim], Any],
+        resume: Callable[[str], Any],
+        present: Callable[[Any], dict[str, Any]],
+        status: int = 200,
+    ) -> Response:
+        """Do a write once for its Idempotency-Key; a repeat is answered as the first was."""
+        claim = self._claim()
+        answer = idempotency.once(claim, act=lambda: act(claim), resume=resume, present=present, status=status)
+        self.claimed = not answer.replayed
+        response = Response(answer.body, status=answer.status)
+        if answer.replayed:
+            response["Idempotency-Replayed"] = "true"
+        return response
+
+    def _claim(self) -> Claim:
+        caller, key = self.caller, self.request.headers.get("Idempotency-Key", "")
+        if not key:
+            raise IdempotencyKeyRequired(
+                "Send an Idempotency-Key of your own making (a UUID will do), and the same one when you retry.",
+                param="Idempotency-Key",
+            )
+        if len(key) > MAX_KEY_LENGTH:
+            raise InvalidRequest(
+                f"An Idempotency-Key has at most {MAX_KEY_LENGTH} characters.", param="Idempotency-Key"
+            )
+        body = orjson.dumps(self.request.data, option=orjson.OPT_SORT_KEYS).decode()
+        return Claim(
+            merchant=caller.merchant.pk,
+            livemode=caller.livemode,
+            key=key,
+            fingerprint=idempotency.request_fingerprint(
+                str(self.request.method), self.request.path, body, livemode=caller.livemode
+            ),
+            accepted=lambda object_id: self._entry(caller, "api.accepted", object_id),
+            answered=lambda object_id, status: self._entry(caller, "api.answered", object_id, status),
+        )

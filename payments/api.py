@@ -1,0 +1,217 @@
+"""Payments and refunds, for merchants: parse, one call, present."""
+
+from typing import ClassVar
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, HttpResponseRedirect
+from django.views.decorators.http import require_GET
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import api
+from core.errors import NotFound
+from core.money import Money
+from merchants.openapi import PROBLEMS, list_of
+from merchants.views import ApiView
+from payments import serializers
+from payments.models import Payment, Refund
+from payments.presentation import present_payment, present_refund
+from payments.services import browsers, changing, resolving, simulating, taking
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="Your own; the same on a retry.",
+)
+
+
+def payments() -> QuerySet[Payment]:
+    return Payment.objects.prefetch_related("attempts__account")
+
+
+class PaymentsView(ApiView):
+    """`/v1/payments`"""
+
+    scopes: ClassVar = {"GET": "payments:read", "POST": "payments:write"}
+
+    @extend_schema(
+        operation_id="list_payments",
+        parameters=[serializers.PaymentQuery],
+        responses={200: list_of(serializers.PaymentOutput), **PROBLEMS},
+        tags=["Payments"],
+    )
+    def get(self, request: Request) -> Response:
+        asked = api.query(request, serializers.PaymentQuery)
+        rows = self.owned(payments()).filter(**asked.filters())
+        return Response(api.page(rows, asked, present=present_payment))
+
+    @extend_schema(
+        operation_id="create_payment",
+        parameters=[IDEMPOTENCY_KEY],
+        request=serializers.PaymentInput,
+        responses={201: serializers.PaymentOutput, **PROBLEMS},
+        tags=["Payments"],
+    )
+    def post(self, request: Request) -> Response:
+        given = serializers.PaymentInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        asked = self._request(given)
+        return self.once(
+            act=lambda claim: taking.take_payment(asked, claim=claim),
+            resume=resolving.resume,
+            present=present_payment,
+            status=201,
+        )
+
+    def _request(self, given: serializers.PaymentInput) -> taking.PaymentRequest:
+        fields = dict(given.validated_data)
+        fields.pop("phone", None)
+        fields.pop("payment_method", None)
+        return taking.PaymentRequest(
+            merchant=self.caller.merchant,
+            livemode=self.caller.livemode,
+            money=Money(fields.pop("amount"), fields.pop("currency")),
+            instrument=given.instrument(),
+            by=self.caller.actor,
+            **fields,
+        )
+
+
+class PaymentView(ApiView):
+    """`/v1/payments/{id}`"""
+
+    scopes: ClassVar = {"GET": "payments:read"}
+
+    @extend_schema(
+        operation_id="get_payment", responses={200: serializers.PaymentOutput, **PROBLEMS}, tags=["Payments"]
+    )
+    def get(self, request: Request, payment_id: str) -> Response:
+        return Response(present_payment(self.own(payments(), payment_id)))
+
+
+class CaptureView(ApiView):
+    """`/v1/payments/{id}/capture`"""
+
+    scopes: ClassVar = {"POST": "payments:write"}
+
+    @extend_schema(
+        operation_id="capture_payment",
+        parameters=[IDEMPOTENCY_KEY],
+        request=serializers.CaptureInput,
+        responses={200: serializers.PaymentOutput, **PROBLEMS},
+        tags=["Payments"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        payment = self.own(payments(), payment_id)
+        asked = serializers.CaptureInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self.once(
+            act=lambda claim: changing.capture_payment(
+                payment, amount=asked.validated_data.get("amount"), claim=claim, by=self.caller.actor
+            ),
+            resume=resolving.resume,
+            present=present_payment,
+        )
+
+
+class CancelView(ApiView):
+    """`/v1/payments/{id}/cancel`"""
+
+    scopes: ClassVar = {"POST": "payments:write"}
+
+    @extend_schema(
+        operation_id="cancel_payment",
+        parameters=[IDEMPOTENCY_KEY],
+        request=serializers.CancelInput,
+        responses={200: serializers.PaymentOutput, **PROBLEMS},
+        tags=["Payments"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        payment = self.own(payments(), payment_id)
+        serializers.CancelInput(data=request.data).is_valid(raise_exception=True)
+        return self.once(
+            act=lambda claim: changing.cancel_payment(payment, claim=claim, by=self.caller.actor),
+            resume=resolving.resume,
+            present=present_payment,
+        )
+
+
+class RefundsView(ApiView):
+    """`/v1/payments/{id}/refunds`"""
+
+    scopes: ClassVar = {"GET": "refunds:read", "POST": "refunds:write"}
+
+    @extend_schema(
+        operation_id="list_refunds",
+        parameters=[api.ListQuery],
+        responses={200: list_of(serializers.RefundOutput), **PROBLEMS},
+        tags=["Refunds"],
+    )
+    def get(self, request: Request, payment_id: str) -> Response:
+        payment = self.own(payments(), payment_id)
+        asked = api.query(request, api.ListQuery)
+        return Response(api.page(payment.refunds.all(), asked, present=present_refund))
+
+    @extend_schema(
+        operation_id="create_refund",
+        parameters=[IDEMPOTENCY_KEY],
+        request=serializers.RefundInput,
+        responses={201: serializers.RefundOutput, **PROBLEMS},
+        tags=["Refunds"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        payment = self.own(payments(), payment_id)
+        given = serializers.RefundInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        asked = changing.RefundRequest(payment=payment, by=self.caller.actor, **given.validated_data)
+        return self.once(
+            act=lambda claim: changing.refund_payment(asked, claim=claim),
+            resume=resolving.resume_refund,
+            present=present_refund,
+            status=201,
+        )
+
+
+class RefundView(ApiView):
+    """`/v1/refunds/{id}`"""
+
+    scopes: ClassVar = {"GET": "refunds:read"}
+
+    @extend_schema(operation_id="get_refund", responses={200: serializers.RefundOutput, **PROBLEMS}, tags=["Refunds"])
+    def get(self, request: Request, refund_id: str) -> Response:
+        return Response(present_refund(self.own(Refund.objects.all(), refund_id)))
+
+
+class SimulateView(ApiView):
+    """`/v1/test/payments/{id}/simulate`"""
+
+    scopes: ClassVar = {"POST": "payments:write"}
+
+    @extend_schema(
+        operation_id="simulate_payment",
+        request=serializers.SimulateInput,
+        responses={202: serializers.PaymentOutput, **PROBLEMS},
+        tags=["Test mode"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        if self.caller.livemode:
+            raise NotFound("Payments are simulated in test mode only.")
+        payment = self.own(payments(), payment_id)
+        asked = serializers.SimulateInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        simulating.simulate(payment, asked.validated_data["outcome"])
+        return Response(present_payment(self.own(payments(), payment_id)), status=202)
+
+
+@require_GET
+def come_back(request: HttpRequest, token: str) -> HttpResponse:
+    """A browser returns from the provider: ask, prove nothing, and send it on to the merchant."""
+    target = browsers.come_back(token)
+    if target is None:
+        return HttpResponseNotFound("not found", content_type="text/plain")
+    response = HttpResponseRedirect(target)
+    response["Referrer-Policy"] = "no-referrer"
+    return response

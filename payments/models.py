@@ -1,0 +1,253 @@
+"""Rows of money coming in. No writes here: `payments/services` writes, `events.transitions.move` sets states."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from core import clock
+from core.fields import PublicIdField, SealedField, state_field, state_is_known
+from core.money import Money
+from events.models import Subjected, Work
+from merchants.models import Merchant, ProviderAccount
+from payments import states
+from payments.providers.base import Kind, ReceiptKind
+
+
+class Payment(Subjected):
+    """What a merchant asks for. `captured_amount` and `refund_reserved` are kept under this row's lock."""
+
+    class Capture(models.TextChoices):
+        AUTOMATIC = "automatic"
+        MANUAL = "manual"
+
+    id = PublicIdField(prefix="pay")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="payments")
+    state = state_field(states.PAYMENT)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    method = models.CharField(max_length=24)
+    capture = models.CharField(max_length=10, choices=Capture.choices, default=Capture.AUTOMATIC)
+    reference = models.CharField(max_length=100, blank=True, default="")
+    description = models.CharField(max_length=200, blank=True, default="")
+    metadata = models.JSONField(default=dict)
+    return_url = models.CharField(max_length=500, blank=True, default="")
+    expires_at = models.DateTimeField(null=True)
+    instrument = SealedField()
+    instrument_hint = models.CharField(max_length=32, blank=True, default="")
+    next_action = models.JSONField(null=True)
+    failure_code = models.CharField(max_length=32, blank=True, default="")
+    failure_message = models.CharField(max_length=300, blank=True, default="")
+    captured_amount = models.BigIntegerField(default=0)
+    refund_reserved = models.BigIntegerField(default=0)
+    refunded_amount = models.BigIntegerField(default=0)
+    late = models.BooleanField(default=False)
+    underpaid = models.BooleanField(default=False)
+    unconfirmed = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            state_is_known(states.PAYMENT, name="payment_state_is_known"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_is_positive"),
+            models.CheckConstraint(condition=Q(captured_amount__gte=0), name="captured_is_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refund_reserved__gte=0) & Q(refund_reserved__lte=F("captured_amount")),
+                name="refunds_stay_within_captured",
+            ),
+            models.UniqueConstraint(fields=["id", "livemode"], name="payment_has_one_mode"),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "livemode", "-id"], name="payment_list"),
+            models.Index(fields=["merchant", "livemode", "reference"], name="payment_reference"),
+            models.Index(fields=["-id"], name="payment_newest"),
+        ]
+        permissions = [("act_on_payment", "Can ask about, cancel, refund or accept a payment")]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in states.PAYMENT.terminals
+
+    @property
+    def refundable_amount(self) -> int:
+        return self.captured_amount - self.refund_reserved
+
+
+class Attempt(Subjected):
+    """One try of a payment at one provider account.
+
+    `prompt_lock` keeps a second prompt from the same phone while one is open. `closing_as` is the state
+    that the payment takes once the provider confirms that nothing is payable there any more.
+    `asked_amount` is what the last operation that collects money asked for.
+    """
+
+    id = PublicIdField(prefix="att")
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
+    state = state_field(states.ATTEMPT)
+    provider_reference = models.CharField(max_length=64)
+    provider_id = models.CharField(max_length=100, blank=True, default="")
+    provider_status = models.CharField(max_length=100, blank=True, default="")
+    asked_amount = models.BigIntegerField()
+    prompt_lock = models.CharField(max_length=64, null=True)
+    closing_as = models.CharField(max_length=16, blank=True, default="")
+    failure_code = models.CharField(max_length=32, blank=True, default="")
+    failure_provider_code = models.CharField(max_length=100, blank=True, default="")
+    failure_message = models.CharField(max_length=300, blank=True, default="")
+    late = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            state_is_known(states.ATTEMPT, name="attempt_state_is_known"),
+            models.UniqueConstraint(fields=["account", "provider_reference"], name="one_attempt_per_reference"),
+            models.UniqueConstraint(
+                fields=["account", "provider_id"],
+                name="one_attempt_per_provider_id",
+                condition=~Q(provider_id=""),
+            ),
+            models.UniqueConstraint(
+                fields=["account", "prompt_lock"],
+                name="one_open_prompt",
+                condition=Q(prompt_lock__isnull=False),
+            ),
+            models.UniqueConstraint(fields=["id", "livemode"], name="attempt_has_one_mode"),
+        ]
+
+    @property
+    def asked(self) -> Money:
+        return Money(self.asked_amount, self.payment.currency)
+
+
+class Refund(Subjected):
+    """Money going back. `origin` is "provider" for one that was begun at the provider's own dashboard."""
+
+    class Origin(models.TextChoices):
+        API = "api"
+        PROVIDER = "provider"
+
+    id = PublicIdField(prefix="ref")
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
+    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="refunds")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    state = state_field(states.REFUND)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    reason = models.CharField(max_length=200, blank=True, default="")
+    metadata = models.JSONField(default=dict)
+    origin = models.CharField(max_length=8, choices=Origin.choices, default=Origin.API)
+    provider_id = models.CharField(max_length=100, blank=True, default="")
+    provider_status = models.CharField(max_length=100, blank=True, default="")
+    failure_code = models.CharField(max_length=32, blank=True, default="")
+    failure_message = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            state_is_known(states.REFUND, name="refund_state_is_known"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_is_positive"),
+            models.UniqueConstraint(
+                fields=["attempt", "provider_id"],
+                name="one_refund_per_provider_id",
+                condition=~Q(provider_id=""),
+            ),
+            models.UniqueConstraint(fields=["id", "livemode"], name="refund_has_one_mode"),
+        ]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+class Operation(Work, Subjected):
+    """One write at a provider, or one question that is answered later (LOOKUP).
+
+    `request` holds the exact bytes, sealed, only where the provider lets the same write be sent again.
+    `due_at` is when its outcome is asked about next; `asked` counts the questions.
+    """
+
+    id = PublicIdField(prefix="op")
+    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="operations")
+    refund = models.ForeignKey(Refund, models.PROTECT, null=True, related_name="operations")
+    about = models.ForeignKey("self", models.PROTECT, null=True, related_name="lookups")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in Kind])
+    state = state_field(states.OPERATION)
+    key = models.CharField(max_length=64)
+    token_hash = models.CharField(max_length=64, unique=True)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    target_id = models.CharField(max_length=100, blank=True, default="")
+    provider_id = models.CharField(max_length=100, blank=True, default="")
+    request = SealedField()
+    by = models.CharField(max_length=64)
+    sent_at = models.DateTimeField(null=True)
+    asked = models.PositiveSmallIntegerField(default=0)
+    failure_code = models.CharField(max_length=32, blank=True, default="")
+    failure_message = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            state_is_known(states.OPERATION, name="operation_state_is_known"),
+            models.UniqueConstraint(
+                fields=["attempt"],
+                name="one_open_capture_or_cancel",
+                condition=Q(kind__in=["capture", "cancel"], state__in=["created", "sending", "unknown"]),
+            ),
+            models.UniqueConstraint(
+                fields=["about"],
+                name="one_open_lookup",
+                condition=Q(kind="lookup", state__in=["created", "sending"]),
+            ),
+        ]
+        indexes = [models.Index(fields=["lane", "due_at"], name="operation_due", condition=Q(due_at__isnull=False))]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+class Receipt(models.Model):
+    """Money that a provider reports as moved, booked before any state changes.
+
+    `provider_money_id` is null for money that is confirmed but whose receipt has not been seen yet.
+    """
+
+    id = PublicIdField(prefix="rcpt")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
+    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="receipts")
+    refund = models.ForeignKey(Refund, models.PROTECT, null=True, related_name="receipts")
+    livemode = models.BooleanField()
+    kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in ReceiptKind])
+    provider_money_id = models.CharField(max_length=100, null=True)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    source = models.CharField(max_length=16)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "provider_money_id"],
+                name="one_receipt_per_money_id",
+                condition=Q(provider_money_id__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["attempt"], name="one_pending_receipt", condition=Q(provider_money_id__isnull=True)
+            ),
+        ]
+
+
+class Overpayment(models.Model):
+    """Money beyond what was asked: a second receipt, or the excess of one. A person decides about it."""
+
+    id = PublicIdField(prefix="over")
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="overpayments")
+    receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="overpayment")
+    livemode = models.BooleanField()
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="overpayment_is_positive")]

@@ -1,0 +1,77 @@
+"""How payments and refunds look from outside: in answers, and masked in events."""
+
+from typing import Any
+
+from core import clock
+from payments.models import Attempt, Payment, Refund
+
+
+def present_payment(payment: Payment) -> dict[str, Any]:
+    """The payment as the API shows it to the merchant whose it is."""
+    return {
+        "id": payment.pk,
+        "object": "payment",
+        "state": payment.state,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "captured_amount": payment.captured_amount,
+        "refunded_amount": payment.refunded_amount,
+        "method": payment.method,
+        "capture": payment.capture,
+        "payer": payment.instrument_hint or None,
+        "reference": payment.reference or None,
+        "description": payment.description or None,
+        "next_action": payment.next_action,
+        "failure": _failure(payment),
+        "late": payment.late,
+        "underpaid": payment.underpaid,
+        "unconfirmed": payment.unconfirmed,
+        "attempts": [_attempt(attempt) for attempt in payment.attempts.all()],
+        "return_url": payment.return_url or None,
+        "expires_at": clock.rfc3339(payment.expires_at) if payment.expires_at else None,
+        "metadata": payment.metadata,
+        "livemode": payment.livemode,
+        "created_at": clock.rfc3339(payment.created_at),
+    }
+
+
+def payment_snapshot(payment: Payment) -> dict[str, Any]:
+    """The payment as events carry it: no address where anybody could act on it (security.md 5)."""
+    shown = present_payment(payment)
+    action = shown["next_action"]
+    return {**shown, "next_action": {"type": action["type"]} if action else None}
+
+
+def present_refund(refund: Refund) -> dict[str, Any]:
+    return {
+        "id": refund.pk,
+        "object": "refund",
+        "state": refund.state,
+        "payment": refund.payment_id,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        "reason": refund.reason or None,
+        "origin": refund.origin,
+        "failure": _failure(refund),
+        "metadata": refund.metadata,
+        "livemode": refund.livemode,
+        "created_at": clock.rfc3339(refund.created_at),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "id": attempt.pk,
+        "provider": attempt.account.provider,
+        "account": attempt.account_id,
+        "state": attempt.state,
+        "provider_reference": attempt.provider_reference,
+        "provider_id": attempt.provider_id or None,
+        "provider_status": attempt.provider_status or None,
+        "failure": _failure(attempt),
+        "created_at": clock.rfc3339(attempt.created_at),
+    }
+
+
+def _failure(row: Payment | Refund | Attempt) -> dict[str, str] | None:
+    return {"code": row.failure_code, "message": row.failure_message} if row.failure_code else None

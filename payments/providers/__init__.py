@@ -1,0 +1,10 @@
+"""The registry of payment providers: one line each. Its order gives the simulators their ports."""
+
+from typing import Any
+
+from core.providers import Registry
+from payments.providers.base import PaymentProvider
+from payments.providers.mpesa import Mpesa
+from payments.providers.stripe import Stripe
+
+REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry({"stripe": Stripe, "mpesa": Mpesa})

@@ -1,0 +1,410 @@
+"""M-Pesa through Safaricom's Daraja: a prompt on the payer's phone (STK push), and reversal as full refund.
+
+Sources: the portal's pages MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus and Reversal at
+developer.safaricom.co.ke/apis. Assumed, as those pages are silent: statuses other than "Completed" mean
+nothing that we know; an HTTP 4xx with one of Daraja's own codes has created nothing.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from core import addresses
+from core.companies import mpesa as daraja
+from core.crypto import Secret
+from core.http import Request, Response
+from core.money import Money, NotRepresentable
+from core.providers import (
+    Door,
+    Lookup,
+    Misconfigured,
+    NothingCreated,
+    OperationDeclaration,
+    OutcomeUnknown,
+    Proof,
+    Replay,
+    TokenRejected,
+    Unreadable,
+    json_object,
+)
+from payments.providers.base import (
+    CallbackAnswer,
+    Capabilities,
+    Failure,
+    FailureCode,
+    Kind,
+    MethodCapability,
+    MoneyMoved,
+    Notice,
+    Order,
+    PaymentProvider,
+    RawCallback,
+    ReceiptKind,
+    Report,
+    Step,
+    Topic,
+    Word,
+)
+
+Failures = Mapping[str, tuple[FailureCode, str]]
+
+_PUSH_FAILURES: Failures = {
+    "1": (FailureCode.INSUFFICIENT_FUNDS, "The payer's balance is too low."),
+    "2": (FailureCode.LIMIT_EXCEEDED, "The amount is below the smallest that M-Pesa takes."),
+    "3": (FailureCode.LIMIT_EXCEEDED, "The amount is above the largest that M-Pesa takes."),
+    "4": (FailureCode.LIMIT_EXCEEDED, "The payer's daily limit would be exceeded."),
+    "8": (FailureCode.PROVIDER_CONFIGURATION, "The merchant's M-Pesa account can hold no more."),
+    "17": (FailureCode.DUPLICATE, "The same amount was asked of the same payer less than two minutes ago."),
+    "26": (FailureCode.PROVIDER_UNAVAILABLE, "M-Pesa is overloaded."),
+    "1001": (FailureCode.PAYER_BUSY, "Another M-Pesa session is open on the payer's phone."),
+    "1019": (FailureCode.TIMED_OUT, "The payer did not answer in time."),
+    "1025": (FailureCode.PROVIDER_ERROR, "M-Pesa could not send the prompt."),
+    "1032": (FailureCode.CANCELLED_BY_PAYER, "The payer cancelled the prompt."),
+    "1036": (FailureCode.PAYER_UNREACHABLE, "The payer's phone could not be reached."),
+    "1037": (FailureCode.PAYER_UNREACHABLE, "The payer's phone could not be reached."),
+    "2001": (FailureCode.AUTHENTICATION_FAILED, "The payer entered a wrong M-Pesa PIN."),
+    "2028": (FailureCode.PROVIDER_CONFIGURATION, "The short code and the till do not fit the product."),
+    "8006": (FailureCode.AUTHENTICATION_FAILED, "The payer's M-Pesa PIN is locked."),
+    "9999": (FailureCode.PROVIDER_ERROR, "M-Pesa could not send the prompt."),
+    "SFC_IC0003": (FailureCode.PROVIDER_CONFIGURATION, "The short code or the till does not exist."),
+}
+"""Results of a push, from the portal's table; 1001, 1036 and 9999 from integrations that agree on them."""
+
+_REVERSAL_FAILURES: Failures = {
+    "1": (FailureCode.INSUFFICIENT_FUNDS, "The merchant's M-Pesa account holds too little."),
+    "2": (FailureCode.LIMIT_EXCEEDED, "The amount is below the smallest that M-Pesa takes."),
+    "3": (FailureCode.LIMIT_EXCEEDED, "The amount is above the largest that M-Pesa takes."),
+    "4": (FailureCode.LIMIT_EXCEEDED, "A daily limit would be exceeded."),
+    "8": (FailureCode.LIMIT_EXCEEDED, "The payer's account can hold no more."),
+    "11": (FailureCode.DECLINED, "The account is in a state that allows no reversal."),
+    "18": (FailureCode.PROVIDER_CONFIGURATION, "The initiator's credential was refused."),
+    "20": (FailureCode.PROVIDER_CONFIGURATION, "The initiator is not known."),
+    "21": (FailureCode.PROVIDER_CONFIGURATION, "The initiator may not reverse."),
+    "22": (FailureCode.PROVIDER_CONFIGURATION, "The initiator is inactive."),
+    "24": (FailureCode.INVALID_REQUEST, "M-Pesa misses a field."),
+    "25": (FailureCode.INVALID_REQUEST, "M-Pesa refuses a field."),
+    "2001": (FailureCode.PROVIDER_CONFIGURATION, "The initiator's credentials are invalid."),
+    "2006": (FailureCode.DECLINED, "The account's status does not allow a reversal."),
+    "2028": (FailureCode.PROVIDER_CONFIGURATION, "The short code may not reverse."),
+    "2040": (FailureCode.INVALID_INSTRUMENT, "The recipient is not registered."),
+    "8006": (FailureCode.PROVIDER_CONFIGURATION, "The initiator's credential is locked."),
+    "SFC_IC0003": (FailureCode.PROVIDER_CONFIGURATION, "The short code does not exist."),
+    "R000002": (FailureCode.INVALID_REQUEST, "The receipt to reverse is not known."),
+}
+"""Results after which the money has certainly stayed. Missing, and so UNKNOWN until somebody looks, are 15
+(duplicate), 17 and 26 (to be checked before a retry) and R000001 (reversed before, it does not say by whom)."""
+
+_SHARED_ERROR = "500.001.1001"
+_PUSH_REFUSALS: Mapping[str, Callable[..., NothingCreated]] = {
+    "unable to lock subscriber": partial(
+        NothingCreated, "another M-Pesa session is open on the payer's phone", code=FailureCode.PAYER_BUSY
+    ),
+    "wrong credentials": partial(Misconfigured, "M-Pesa refuses the short code with this passkey"),
+    "merchant does not exist": partial(Misconfigured, "M-Pesa does not know the short code"),
+}
+"""One error code means many things, told apart by message. After these alone no prompt was sent."""
+
+_STILL_PROCESSING = "4999"
+_NOT_WAITING = (*_PUSH_REFUSALS, "cancelled", "insufficient", "expired", "cannot be reached", "successfully")
+"""Messages that contradict a code which otherwise means that the payer has not answered yet."""
+
+_PROMPT = {"type": "prompt"}
+
+
+def _seconds(*moments: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=moment) for moment in moments)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Those of the app, the passkey of the short code, and an operator who may reverse, if there is one."""
+
+    consumer_key: Secret
+    consumer_secret: Secret
+    passkey: Secret
+    initiator_name: str = ""
+    initiator_password: Secret = field(default_factory=lambda: Secret(""))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`shortcode` is the paybill or, with a `till`, the store number that the passkey belongs to.
+
+    `certificate` is the PEM that the initiator's password is encrypted for. Amounts are in shillings.
+    """
+
+    shortcode: str
+    till: str = ""
+    certificate: str = ""
+    source_addresses: tuple[str, ...] = daraja.SOURCE_ADDRESSES
+    transaction_status_words: Mapping[str, str] = field(default_factory=lambda: {"Completed": "succeeded"})
+    smallest_amount: int = 1
+    largest_amount: int = 250_000
+
+    def __post_init__(self) -> None:
+        for name, value in (("shortcode", self.shortcode), ("till", self.till or "0")):
+            if not re.fullmatch(r"[0-9]{1,12}", value):
+                raise ValueError(f"{name!r} must be digits")
+        addresses.networks(self.source_addresses)
+        for word in self.transaction_status_words.values():
+            if word not in list(Word):
+                raise ValueError(f"'transaction_status_words' maps to {word!r}, which is none of our words")
+
+
+class Mpesa(PaymentProvider[Credentials, Options]):
+    name = "mpesa"
+    title = "M-Pesa"
+    credentials_type = Credentials
+    options_type = Options
+    hosts = daraja.HOSTS
+    live_hosts = frozenset({"production"})
+    capabilities = Capabilities(
+        methods={
+            "mpesa": MethodCapability(
+                currencies=frozenset({daraja.CURRENCY}), instrument="phone", prompt_life=timedelta(minutes=5)
+            )
+        },
+        operations={
+            Kind.CREATE: OperationDeclaration(
+                Replay.NONE, Lookup.BY_ID, ask_after=_seconds(12, 20, 35, 60, 90, 120, 180)
+            ),
+            Kind.REFUND: OperationDeclaration(
+                Replay.NONE, Lookup.ASYNCHRONOUS, ask_after=_seconds(60, 300, 1800, 7200)
+            ),
+            # It changes nothing, so that asking again is always harmless.
+            Kind.LOOKUP: OperationDeclaration(
+                Replay.UNIQUE_REFERENCE, Lookup.ASYNCHRONOUS, ask_after=_seconds(60, 300, 1800)
+            ),
+        },
+        doors={
+            # Safaricom refuses URLs with the words mpesa, safaricom, exe, exec, cmd, sql, query.
+            name: Door(Proof.WEAK, per_operation=True)
+            for name in ("prompt", "reversal", "reversal-late", "status", "status-late")
+        },
+        refunds="full",
+        reference_length=12,
+    )
+
+    def units(self, money: Money) -> int:
+        """Whole shillings within the account's limits."""
+        smallest, largest = self.options.smallest_amount, self.options.largest_amount
+        if money.currency != daraja.CURRENCY:
+            raise NotRepresentable(f"M-Pesa takes {daraja.CURRENCY} only")
+        units = money.in_units(0)
+        if not smallest <= units <= largest:
+            raise NotRepresentable(f"M-Pesa takes from {smallest} to {largest} shillings at a time")
+        return units
+
+    def instrument(self, given: str) -> str:
+        return daraja.phone(given)
+
+    def authorize(self, request: Request) -> Request:
+        fetch = partial(
+            daraja.access_token,
+            base_url=self.connection.base_url,
+            consumer_key=self.credentials.consumer_key,
+            consumer_secret=self.credentials.consumer_secret,
+            send=self.connection.send,
+        )
+        return daraja.bearing(request, self.connection.tokens.get(fetch))
+
+    def forget_token(self, refused: Request) -> None:
+        self.connection.tokens.reject(daraja.borne(refused))
+
+    def create(self, order: Order) -> Step:
+        """Push a prompt to the payer's phone. Sent twice, it is two prompts."""
+        payer = order.instrument.reveal() if order.instrument else ""
+        body = {
+            **self._signed(),
+            "TransactionType": "CustomerBuyGoodsOnline" if self.options.till else "CustomerPayBillOnline",
+            "Amount": self.units(order.money),
+            "PartyA": payer,
+            "PartyB": self.options.till or self.options.shortcode,
+            "PhoneNumber": payer,
+            "CallBackURL": order.callback_url("prompt"),
+            "AccountReference": order.reference,
+            # Documented as optional, and refused as "Invalid Remarks" when it is missing.
+            "TransactionDesc": re.sub(r"[^A-Za-z0-9 ]", "", order.description)[:13].strip() or "Payment",
+        }
+        return Step(self._post("/mpesa/stkpush/v1/processrequest", body, fresh=True), _read_push)
+
+    def _signed(self) -> dict[str, Any]:
+        shortcode, stamp = self.options.shortcode, daraja.timestamp(self.connection.now())
+        password = daraja.password(shortcode=shortcode, passkey=self.credentials.passkey, stamp=stamp)
+        return {"BusinessShortCode": shortcode, "Password": password, "Timestamp": stamp}
+
+    def _post(self, path: str, body: Mapping[str, Any], *, fresh: bool = False) -> Request:
+        url, headers = self.connection.base_url + path, {"Content-Type": "application/json"}
+        return Request("POST", url, headers, json.dumps(body).encode(), fresh=fresh)
+
+    def fetch(self, order: Order) -> Step:
+        """The STK query: whether the prompt was paid, without receipt, amount or phone."""
+        if order.kind is not Kind.CREATE or not order.provider_id:
+            return super().fetch(order)
+        body = {**self._signed(), "CheckoutRequestID": order.provider_id}
+        return Step(self._post("/mpesa/stkpushquery/v1/query", body), partial(self._read_query, order))
+
+    def _read_query(self, order: Order, response: Response) -> Report:
+        waiting = Report(Word.REQUIRES_ACTION, order.provider_id, next_action={"type": "prompt"})
+        error = daraja.envelope(response)
+        if error.code == _SHARED_ERROR and _says_nothing_else(error.message):
+            return replace(waiting, provider_status=error.code)
+        code, text = _queried(order.provider_id, response)
+        if code == _STILL_PROCESSING and _says_nothing_else(text):
+            return replace(waiting, provider_status=code)
+        paid = MoneyMoved(ReceiptKind.CAPTURE, order.money)
+        return _judged(code, order.provider_id, (paid,), _PUSH_FAILURES)
+
+    def refund(self, order: Order) -> Step:
+        """Reverse the whole receipt. The result follows at the door `reversal`."""
+        body = {
+            **self._initiated("TransactionReversal", order, door="reversal"),
+            "TransactionID": order.target_id,
+            "Amount": str(self.units(order.money)),
+            "ReceiverParty": self.options.shortcode,
+            "RecieverIdentifierType": "11",  # Safaricom's spelling
+        }
+        return Step(self._post("/mpesa/reversal/v1/request", body, fresh=True), _read_acknowledgement)
+
+    def lookup(self, order: Order) -> Step:
+        """Ask what became of `target_id`, a receipt or a ConversationID. The result follows at the door `status`.
+
+        That the ConversationID of our own request is the one that is asked for is assumed.
+        """
+        is_receipt = order.target_id.isalnum()
+        body = {
+            **self._initiated("TransactionStatusQuery", order, door="status"),
+            "TransactionID": order.target_id if is_receipt else "",
+            "OriginalConversationID": "" if is_receipt else order.target_id,
+            "PartyA": self.options.shortcode,
+            "IdentifierType": "4",
+        }
+        return Step(self._post("/mpesa/transactionstatus/v1/query", body), _read_acknowledgement)
+
+    def _initiated(self, command: str, order: Order, *, door: str) -> dict[str, Any]:
+        if not (self.credentials.initiator_name and self.credentials.initiator_password):
+            raise Misconfigured("the account has no initiator")
+        if not order.target_id:
+            raise NothingCreated("the receipt is not known yet", code=FailureCode.INVALID_REQUEST)
+        return {
+            "Initiator": self.credentials.initiator_name,
+            "SecurityCredential": daraja.security_credential(
+                self.credentials.initiator_password, certificate=self.options.certificate
+            ),
+            "CommandID": command,
+            "ResultURL": order.callback_url(door),
+            "QueueTimeOutURL": order.callback_url(f"{door}-late"),
+            "Remarks": f"Refund {order.reference}",
+            "Occasion": "",
+        }
+
+    def source_addresses(self) -> tuple[str, ...]:
+        return self.options.source_addresses
+
+    def read_callback(self, callback: RawCallback) -> Notice:
+        readers = {"prompt": _read_prompt, "reversal": _read_reversal, "status": self._read_status}
+        try:
+            return readers.get(callback.door, _read_late)(callback.body)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Unreadable(f"not what M-Pesa documents for the door {callback.door!r}") from error
+
+    def _read_status(self, body: bytes) -> Notice:
+        result = daraja.read_result(body)
+        if result.code != "0":
+            # The question failed, which says nothing of the money.
+            return Notice(Topic.REFUND, Report(Word.UNKNOWN, result.conversation_id, result.code))
+        status = str(result.first("TransactionStatus"))
+        word = Word(self.options.transaction_status_words.get(status, Word.UNKNOWN))
+        moved = _given_back(result, result.first("ReceiptNo")) if word is Word.SUCCEEDED else ()
+        return Notice(Topic.REFUND, Report(word, result.conversation_id, status, moved))
+
+    def answer(self, callback: RawCallback) -> CallbackAnswer:
+        return CallbackAnswer(body=b'{"ResultCode":0,"ResultDesc":"Accepted"}')
+
+
+def _read_push(response: Response) -> Report:
+    error = daraja.envelope(response)
+    for message, refusal in _PUSH_REFUSALS.items():
+        if error.code == _SHARED_ERROR and error.says(message):
+            raise refusal(provider_code=error.code)
+    answer = daraja.accepted(response)
+    try:
+        checkout = daraja.identifier(answer["CheckoutRequestID"])
+    except (KeyError, ValueError) as fault:
+        raise OutcomeUnknown("an acceptance without CheckoutRequestID") from fault
+    return Report(Word.REQUIRES_ACTION, provider_id=checkout, provider_status="0", next_action=_PROMPT)
+
+
+def _says_nothing_else(text: str) -> bool:
+    return not any(message in text.lower() for message in _NOT_WAITING)
+
+
+def _queried(checkout: str, response: Response) -> tuple[str, str]:
+    """Code and text of a query's answer about this prompt. Any other answer leaves the outcome unknown."""
+    try:
+        answer = daraja.accepted(response)
+        if daraja.identifier(answer["CheckoutRequestID"]) == checkout:
+            return daraja.word(answer["ResultCode"]), str(answer.get("ResultDesc"))
+    except NothingCreated as refusal:
+        if isinstance(refusal, TokenRejected):
+            raise
+        raise OutcomeUnknown(f"the query was refused: {refusal.provider_code}") from refusal
+    except (KeyError, ValueError) as error:
+        raise OutcomeUnknown("a query's answer without a result") from error
+    raise OutcomeUnknown("a query's answer about another prompt")
+
+
+def _judged(code: str, provider_id: str, moved: tuple[MoneyMoved, ...], failures: Failures) -> Report:
+    """A result code in our words; one that the table lacks is UNKNOWN, never a failure."""
+    if code == "0":
+        return Report(Word.SUCCEEDED, provider_id, code, moved)
+    if code in failures:
+        return Report(Word.FAILED, provider_id, code, failure=Failure(*failures[code], provider_code=code))
+    return Report(Word.UNKNOWN, provider_id, code)
+
+
+def _read_acknowledgement(response: Response) -> Report:
+    return Report(Word.PENDING, daraja.acknowledged(response), "0")
+
+
+def _read_prompt(body: bytes) -> Notice:
+    callback = json_object(body)["Body"]["stkCallback"]
+    daraja.identifier(callback["MerchantRequestID"])
+    # Names and values in any order; items, or their values, may be missing; a failure has no list at all.
+    items = {item["Name"]: item.get("Value") for item in callback.get("CallbackMetadata", {}).get("Item", [])}
+    receipt, payer = items.get("MpesaReceiptNumber"), items.get("PhoneNumber")
+    moved = _moved(ReceiptKind.CAPTURE, items.get("Amount"), receipt)
+    code, checkout = daraja.word(callback["ResultCode"]), daraja.identifier(callback["CheckoutRequestID"])
+    report = _judged(code, checkout, moved, _PUSH_FAILURES)
+    return Notice(Topic.PAYMENT, report, payer=None if payer is None else Secret(str(payer)))
+
+
+def _read_reversal(body: bytes) -> Notice:
+    result = daraja.read_result(body)
+    moved = _given_back(result, result.transaction_id or None) if result.code == "0" else ()
+    return Notice(Topic.REFUND, _judged(result.code, result.conversation_id, moved, _REVERSAL_FAILURES))
+
+
+def _read_late(body: bytes) -> Notice:
+    """The request died in Daraja's queue, or seems to have: no proof of anything, least of all of failure.
+
+    The portal shows no example of this body, so any JSON object is taken.
+    """
+    json_object(body)
+    return Notice(Topic.NOTHING)
+
+
+def _given_back(result: daraja.Result, receipt: object) -> tuple[MoneyMoved, ...]:
+    return _moved(ReceiptKind.REFUND, result.first("Amount"), receipt)
+
+
+def _moved(kind: ReceiptKind, amount: object, receipt: object) -> tuple[MoneyMoved, ...]:
+    """Nothing where the amount is left out: only what is said to have moved is booked."""
+    if amount is None:
+        return ()
+    money_id = "" if receipt is None else daraja.identifier(receipt)
+    return (MoneyMoved(kind, daraja.shillings(amount), money_id),)

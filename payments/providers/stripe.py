@@ -1,0 +1,458 @@
+"""Stripe: card payments by PaymentIntent, from a payment method that the browser made.
+
+Sources: docs.stripe.com/api (payment_intents, refunds, errors, idempotent_requests, events), /currencies,
+/declines/codes and /webhooks/signature. Assumed, as they are silent: a 429 `rate_limit` has begun no work.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from core.crypto import Secret
+from core.http import Request, Response
+from core.money import Money, NotRepresentable
+from core.providers import (
+    Door,
+    Forged,
+    Lookup,
+    Misconfigured,
+    NothingCreated,
+    OperationDeclaration,
+    OutcomeUnknown,
+    Proof,
+    Replay,
+    Unreadable,
+    json_object,
+)
+from core.signatures import BadSignature, timestamped_hmac_sha256
+from payments.providers.base import (
+    Capabilities,
+    Failure,
+    FailureCode,
+    Kind,
+    MethodCapability,
+    MoneyMoved,
+    Notice,
+    Order,
+    PaymentProvider,
+    RawCallback,
+    ReceiptKind,
+    Report,
+    Step,
+    Topic,
+    Word,
+)
+
+_EXPONENTS: Mapping[str, int] = {
+    currency: exponent
+    for exponent, currencies in (
+        (0, "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"),
+        (3, "BHD JOD KWD OMR TND"),
+    )
+    for currency in currencies.split()
+}
+"""How many decimals Stripe counts in; 2 where unlisted, which ISK and UGX are although they have no cents."""
+
+_LAST_DIGIT_IS_ZERO = 3
+_LARGEST = 99_999_999
+
+_INTENT_WORDS: Mapping[str, Word] = {
+    "requires_payment_method": Word.PENDING,  # and with a `last_payment_error`: FAILED
+    "requires_confirmation": Word.PENDING,
+    "requires_action": Word.REQUIRES_ACTION,
+    "processing": Word.PENDING,
+    "requires_capture": Word.AUTHORIZED,
+    "succeeded": Word.SUCCEEDED,
+    "canceled": Word.CANCELLED,
+}
+_REFUND_WORDS: Mapping[str, Word] = {
+    "pending": Word.PENDING,
+    "requires_action": Word.PENDING,
+    "succeeded": Word.SUCCEEDED,
+    "failed": Word.FAILED,
+    "canceled": Word.CANCELLED,
+}
+
+_TOPICS: Mapping[str, Topic] = {
+    "payment_intent.requires_action": Topic.PAYMENT,
+    "payment_intent.processing": Topic.PAYMENT,
+    "payment_intent.amount_capturable_updated": Topic.PAYMENT,
+    "payment_intent.succeeded": Topic.PAYMENT,
+    "payment_intent.payment_failed": Topic.PAYMENT,
+    "payment_intent.canceled": Topic.PAYMENT,
+    "refund.created": Topic.REFUND,
+    "refund.updated": Topic.REFUND,
+    "refund.failed": Topic.REFUND,
+    "charge.refund.updated": Topic.REFUND,
+}
+"""Every other event says nothing that we act on. Nor does `charge.refunded`: its object is the charge, which
+only sums up its refunds, while each speaks for itself in `refund.*` (older: `charge.refund.updated`)."""
+
+_FAILURES: Mapping[str, FailureCode] = {
+    "authentication_required": FailureCode.AUTHENTICATION_FAILED,
+    "payment_intent_authentication_failure": FailureCode.AUTHENTICATION_FAILED,
+    "insufficient_funds": FailureCode.INSUFFICIENT_FUNDS,
+    "card_velocity_exceeded": FailureCode.LIMIT_EXCEEDED,
+    "amount_too_large": FailureCode.LIMIT_EXCEEDED,
+    "amount_too_small": FailureCode.LIMIT_EXCEEDED,
+    "expired_card": FailureCode.EXPIRED_INSTRUMENT,
+    "expired_or_canceled_card": FailureCode.EXPIRED_INSTRUMENT,
+    "incorrect_cvc": FailureCode.INVALID_INSTRUMENT,
+    "incorrect_number": FailureCode.INVALID_INSTRUMENT,
+    "lost_or_stolen_card": FailureCode.INVALID_INSTRUMENT,
+    "processing_error": FailureCode.PROVIDER_ERROR,
+    "rate_limit": FailureCode.PROVIDER_UNAVAILABLE,
+    "unknown": FailureCode.PROVIDER_ERROR,
+    # Refunds that the state of the charge does not allow.
+    "charge_already_refunded": FailureCode.INVALID_REQUEST,
+    "charge_disputed": FailureCode.INVALID_REQUEST,
+}
+"""By `decline_code`, `code` or a refund's `failure_reason`. What is not here is declined: of a lost or stolen
+card the payer learns no more than that."""
+
+_MESSAGES: Mapping[FailureCode, str] = {
+    FailureCode.DECLINED: "The card was declined.",
+    FailureCode.AUTHENTICATION_FAILED: "The payer could not be authenticated.",
+    FailureCode.INSUFFICIENT_FUNDS: "There is not enough money on the account.",
+    FailureCode.LIMIT_EXCEEDED: "The amount is outside what the card or Stripe allows.",
+    FailureCode.EXPIRED_INSTRUMENT: "The card has expired.",
+    FailureCode.INVALID_INSTRUMENT: "The card's details are not valid.",
+    FailureCode.PROVIDER_ERROR: "The card could not be processed.",
+}
+
+_ASK_AFTER = tuple(timedelta(seconds=moment) for moment in (5, 20, 60, 300, 900, 3600, 10_800, 28_800, 57_600, 82_800))
+_CHANGE = OperationDeclaration(
+    Replay.KEY, Lookup.BY_ID, ask_after=_ASK_AFTER, key_length=255, key_lifetime=timedelta(hours=24)
+)
+_CREATION = replace(_CHANGE, lookup=Lookup.LISTING)
+_PAGE = 100
+_REFUND_IDS = ("re_", "pyr_")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A secret or restricted key, and the signing secrets of the webhook endpoint: two during a change."""
+
+    secret_key: Secret
+    webhook_secrets: tuple[Secret, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Shapes differ between versions, so one is pinned. The suffix is shown on the payer's statement."""
+
+    api_version: str = "2023-08-16"
+    statement_descriptor_suffix: str = ""
+
+
+class Stripe(PaymentProvider[Credentials, Options]):
+    name = "stripe"
+    title = "Stripe"
+    credentials_type = Credentials
+    options_type = Options
+    # One host for both modes: the key's prefix tells them apart.
+    hosts = {"production": "https://api.stripe.com"}
+    live_hosts = frozenset({"production"})
+    capabilities = Capabilities(
+        methods={"card": MethodCapability(manual_capture=True, instrument="payment_method")},
+        operations={
+            Kind.CREATE: _CREATION,
+            Kind.CAPTURE: _CHANGE,
+            Kind.CANCEL: _CHANGE,
+            Kind.REFUND: _CREATION,
+        },
+        doors={"events": Door(Proof.FULL)},
+        refunds="partial",
+    )
+
+    @classmethod
+    def check_mode(cls, credentials: Credentials, *, livemode: bool) -> None:
+        mode = "live" if livemode else "test"
+        if not credentials.secret_key.reveal().startswith((f"sk_{mode}_", f"rk_{mode}_")):
+            raise ValueError(f"'secret_key' must begin with sk_{mode}_ or rk_{mode}_")
+
+    def units(self, money: Money) -> int:
+        exponent = _EXPONENTS.get(money.currency, 2)
+        units = money.in_units(exponent)
+        if exponent == _LAST_DIGIT_IS_ZERO and units % 10:
+            raise NotRepresentable(f"Stripe takes {money.currency} in steps of a hundredth")
+        if not 0 < units <= _LARGEST:
+            raise NotRepresentable("Stripe takes at most eight digits, and more than nothing")
+        return units
+
+    def instrument(self, given: str) -> str:
+        if not re.fullmatch(r"pm_[A-Za-z0-9_]{1,250}", given):
+            raise ValueError("not a payment method of Stripe.js, which begins with pm_")
+        return given
+
+    def authorize(self, request: Request) -> Request:
+        bearer = f"Bearer {self.credentials.secret_key.reveal()}"
+        return replace(request, headers={**request.headers, "Authorization": bearer})
+
+    def create(self, order: Order) -> Step:
+        """Create and confirm in one call, so that one key covers both."""
+        form = {
+            "amount": self.units(order.money),
+            "currency": order.money.currency.lower(),
+            "payment_method": order.instrument.reveal() if order.instrument else "",
+            "payment_method_types[]": "card",
+            "confirm": "true",
+            "capture_method": "manual" if order.manual_capture else "automatic",
+            "return_url": order.return_url,
+            "description": order.description,
+            "statement_descriptor_suffix": self.options.statement_descriptor_suffix,
+            "metadata[reference]": order.reference,
+        }
+        return self._write(order, "/v1/payment_intents", form)
+
+    def capture(self, order: Order) -> Step:
+        """Take up to what is held; Stripe lets go of the rest."""
+        form = {"amount_to_capture": self.units(order.money)}
+        return self._write(order, f"{_intent_path(order)}/capture", form)
+
+    def cancel(self, order: Order) -> Step:
+        return self._write(order, f"{_intent_path(order)}/cancel", {})
+
+    def refund(self, order: Order) -> Step:
+        form = {
+            "payment_intent": order.provider_id,
+            "amount": self.units(order.money),
+            # A payment can have several refunds: the payment's reference would not tell them apart.
+            "metadata[reference]": order.operation_key,
+        }
+        return self._write(order, "/v1/refunds", form)
+
+    def _write(self, order: Order, path: str, form: Mapping[str, object]) -> Step:
+        # An empty text would unset a field, which is not what leaving it out means.
+        body = urlencode({name: value for name, value in form.items() if value != ""}).encode()
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Idempotency-Key": order.operation_key,
+            "Stripe-Version": self.options.api_version,
+        }
+        request = Request("POST", self.connection.base_url + path, headers, body)
+        return Step(request, partial(_read_written, order.kind))
+
+    def fetch(self, order: Order) -> Step:
+        """By id; without one, by our reference among the newest.
+
+        An answer that was lost is asked for again by its key. Only where that answers with the 500 which
+        Stripe has stored, and replays for as long as it keeps the key, is the listing the way.
+        """
+        if order.kind not in self.capabilities.operations:
+            return super().fetch(order)
+        if order.kind is not Kind.REFUND:
+            if order.provider_id:
+                return self._read(_intent_path(order), read_intent)
+            newest = f"/v1/payment_intents?limit={_PAGE}"
+            return self._read(newest, partial(_find, order.reference, read_intent))
+        if order.target_id.startswith(_REFUND_IDS):
+            return self._read(f"/v1/refunds/{quote(order.target_id, safe='')}", read_refund)
+        query = urlencode({"payment_intent": order.provider_id, "limit": _PAGE})
+        return self._read(f"/v1/refunds?{query}", partial(_find, order.operation_key, read_refund))
+
+    def _read(self, path: str, read: Callable[[Mapping[str, Any]], Report]) -> Step:
+        headers = {"Stripe-Version": self.options.api_version}
+        request = Request("GET", self.connection.base_url + path, headers)
+        return Step(request, partial(_read_fetched, read))
+
+    def verify(self, callback: RawCallback) -> None:
+        try:
+            timestamped_hmac_sha256(
+                header=callback.headers.get("stripe-signature", ""),
+                body=callback.body,
+                secrets=self.credentials.webhook_secrets,
+                now=self.connection.now(),
+            )
+        except BadSignature as error:
+            raise Forged(str(error)) from error
+
+    def read_callback(self, callback: RawCallback) -> Notice:
+        try:
+            return _read_event(json_object(callback.body))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Unreadable("not what Stripe documents for an event") from error
+
+
+def _intent_path(order: Order) -> str:
+    return f"/v1/payment_intents/{quote(order.provider_id, safe='')}"
+
+
+# Objects. A shape that is not Stripe's raises KeyError, TypeError, AttributeError or ValueError.
+
+
+def read_intent(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = None) -> Report:
+    """A PaymentIntent in our words. It has no status "failed": once declined, it waits for another card."""
+    _check_kind(intent, "payment_intent")
+    status, currency = _text(intent["status"]), _text(intent["currency"])
+    word = _INTENT_WORDS.get(status, Word.UNKNOWN)
+    error = error or intent.get("last_payment_error")
+    if status == "requires_payment_method" and error:
+        word = Word.FAILED
+    report = Report(word, _text(intent["id"]), status)
+    match word:
+        case Word.SUCCEEDED:
+            paid = _money(intent["amount_received"], currency)
+            charge = _id(intent["latest_charge"])
+            return replace(report, moved=(MoneyMoved(ReceiptKind.CAPTURE, paid, charge),))
+        case Word.AUTHORIZED:
+            return replace(report, authorized=_money(intent["amount_capturable"], currency))
+        case Word.REQUIRES_ACTION:
+            return _with_redirect(report, intent["next_action"])
+        case Word.FAILED | Word.CANCELLED if error:
+            return replace(report, failure=_failure(error), still_payable=word is Word.FAILED)
+    return report
+
+
+def _with_redirect(report: Report, action: Mapping[str, Any]) -> Report:
+    """As we give a return URL, Stripe answers with a page to go to. Any other action is none that we know."""
+    if action["type"] != "redirect_to_url":
+        return replace(report, word=Word.UNKNOWN)
+    return replace(report, next_action={"type": "redirect", "url": _text(action["redirect_to_url"]["url"])})
+
+
+def read_refund(refund: Mapping[str, Any]) -> Report:
+    """A refund in our words. It can fail days after it has succeeded."""
+    _check_kind(refund, "refund")
+    status, refund_id = _text(refund["status"]), _text(refund["id"])
+    report = Report(_REFUND_WORDS.get(status, Word.UNKNOWN), refund_id, status)
+    if report.word is Word.SUCCEEDED:
+        money = _money(refund["amount"], _text(refund["currency"]))
+        return replace(report, moved=(MoneyMoved(ReceiptKind.REFUND, money, refund_id),))
+    if report.word is Word.FAILED:
+        return replace(report, failure=_failure({"code": refund.get("failure_reason") or "unknown"}))
+    return report
+
+
+def _failure(error: Mapping[str, Any]) -> Failure:
+    code = _failure_code(error)
+    return Failure(code, _MESSAGES.get(code, _MESSAGES[FailureCode.DECLINED]), _provider_code(error))
+
+
+def _failure_code(error: Mapping[str, Any], default: FailureCode = FailureCode.DECLINED) -> FailureCode:
+    known = (_FAILURES.get(str(error.get(name))) for name in ("decline_code", "code"))
+    return next((code for code in known if code), default)
+
+
+def _provider_code(error: Mapping[str, Any]) -> str:
+    return str(error.get("decline_code") or error.get("code") or error.get("type") or "")
+
+
+def _money(units: object, currency: str) -> Money:
+    if type(units) is not int:
+        raise ValueError("an amount is a whole number")
+    code = currency.upper()
+    return Money.from_units(units, code, exponent=_EXPONENTS.get(code, 2))
+
+
+def _id(reference: Any) -> str:
+    """An object's id, whether it was expanded or not."""
+    return _text(reference["id"] if isinstance(reference, Mapping) else reference)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text is missing")
+    return value
+
+
+def _check_kind(document: Mapping[str, Any], kind: str) -> None:
+    if document["object"] != kind:
+        raise ValueError(f"not a {kind}")
+
+
+# Answers
+
+
+def _decoded(response: Response) -> dict[str, Any]:
+    try:
+        return json_object(response.body)
+    except ValueError as error:
+        raise OutcomeUnknown(f"answer {response.status} without JSON") from error
+
+
+def _read_written(kind: Kind, response: Response) -> Report:
+    answer = _decoded(response)
+    try:
+        if response.status == 200:
+            return read_refund(answer) if kind is Kind.REFUND else read_intent(answer)
+        return _read_refusal(kind, response.status, answer["error"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise OutcomeUnknown(f"answer {response.status} of an unknown shape") from error
+
+
+def _read_refusal(kind: Kind, status: int, error: Mapping[str, Any]) -> Report:
+    """A refusal that shows the intent tells how it stands: what a bank declines exists, and can be paid."""
+    intent = error.get("payment_intent")
+    if status in (400, 402) and intent and kind is not Kind.REFUND:
+        report = read_intent(intent, error=error)
+        if kind is Kind.CREATE and report.word is Word.CANCELLED:
+            return replace(report, word=Word.FAILED)
+        if kind is Kind.CREATE or report.word in (Word.SUCCEEDED, Word.CANCELLED):
+            return report
+    raise _refusal(status, error, kind)
+
+
+def _refusal(status: int, error: Mapping[str, Any], kind: Kind) -> NothingCreated | OutcomeUnknown:
+    """What an error without a usable intent proves. Everything unlisted, 409 and 424 too, proves nothing."""
+    code = _provider_code(error)
+    if status in (401, 403):
+        return Misconfigured("Stripe refuses the secret key, or what it may do", provider_code=code)
+    if error["type"] == "idempotency_error":
+        # The key was used with other bytes. Whatever it did then, it is no failure of the payment.
+        return OutcomeUnknown("Stripe knows this key from another request")
+    declined = status == 402 and kind is not Kind.CREATE
+    if status in (400, 404) or declined or (status == 429 and code == "rate_limit"):
+        default = FailureCode.DECLINED if declined else FailureCode.INVALID_REQUEST
+        return NothingCreated(f"Stripe refused: {code}", code=_failure_code(error, default), provider_code=code)
+    return OutcomeUnknown(f"answer {status} {code}")
+
+
+def _read_fetched(read: Callable[[Mapping[str, Any]], Report], response: Response) -> Report:
+    """A question that is refused says nothing of what it asked about."""
+    answer = _decoded(response)
+    if response.status != 200:
+        raise OutcomeUnknown(f"answer {response.status} to a question")
+    try:
+        return read(answer)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise OutcomeUnknown("answer 200 of an unknown shape") from error
+
+
+def _find(reference: str, read: Callable[[Mapping[str, Any]], Report], page: Mapping[str, Any]) -> Report:
+    """The object that carries our reference. One that is not listed may still be on its way."""
+    rows: Iterable[Mapping[str, Any]] = page["data"]
+    for row in rows:
+        if row["metadata"].get("reference") == reference:
+            return read(row)
+    raise OutcomeUnknown("nothing with our reference is listed")
+
+
+def _read_event(event: Mapping[str, Any]) -> Notice:
+    _check_kind(event, "event")
+    event_id, livemode = _text(event["id"]), event["livemode"]
+    if not isinstance(livemode, bool):
+        raise ValueError("an event says its mode")
+    topic = _TOPICS.get(_text(event["type"]), Topic.NOTHING)
+    if topic is Topic.NOTHING:
+        return Notice(topic, event_id=event_id, livemode=livemode)
+    subject = event["data"]["object"]
+    report = read_intent(subject) if topic is Topic.PAYMENT else read_refund(subject)
+    return Notice(
+        topic,
+        report,
+        event_id=event_id,
+        payment_provider_id=report.provider_id if topic is Topic.PAYMENT else _payment_of(subject),
+        reference=str((subject.get("metadata") or {}).get("reference") or ""),
+        money=_money(subject["amount"], _text(subject["currency"])) if topic is Topic.REFUND else None,
+        livemode=livemode,
+    )
+
+
+def _payment_of(refund: Mapping[str, Any]) -> str:
+    """Empty for the refund of a charge that was made without an intent: none of ours."""
+    return _id(refund["payment_intent"]) if refund.get("payment_intent") else ""

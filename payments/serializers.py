@@ -1,0 +1,175 @@
+"""What the payments API reads and writes."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core import clock
+from core.api import ListQuery, StrictSerializer
+from core.crypto import Secret
+from core.metadata import MetadataField
+from core.money import EXPONENTS
+from payments.models import Payment
+from payments.providers import REGISTRY
+from payments.states import PaymentState, RefundState
+
+METHODS = sorted({method for name in REGISTRY for method in REGISTRY[name].capabilities.methods})
+MAX_AMOUNT = 10**15
+
+
+class CurrencyField(serializers.CharField):
+    """Three upper-case letters of ISO 4217."""
+
+    def to_internal_value(self, data: Any) -> str:
+        currency: str = super().to_internal_value(data)
+        if currency not in EXPONENTS:
+            raise serializers.ValidationError("must be an ISO 4217 code in upper case, such as KES")
+        return currency
+
+
+class AmountField(serializers.IntegerField):
+    """Whole minor units. A text or a fraction is refused, not converted."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=MAX_AMOUNT, **options)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("must be a whole number of minor units: KES 250.00 is 25000")
+        return int(super().to_internal_value(data))
+
+
+class PaymentInput(StrictSerializer):
+    """`phone` for mpesa; `payment_method` (the browser's token) and `return_url` for card."""
+
+    amount = AmountField()
+    currency = CurrencyField()
+    method = serializers.ChoiceField(METHODS)
+    phone = serializers.CharField(max_length=20, required=False)
+    payment_method = serializers.RegexField(r"^[A-Za-z0-9_]{3,100}$", required=False)
+    capture = serializers.ChoiceField(Payment.Capture.choices, default=Payment.Capture.AUTOMATIC)
+    provider = serializers.ChoiceField(list(REGISTRY), required=False)
+    reference = serializers.CharField(max_length=100, default="", allow_blank=True)
+    description = serializers.CharField(max_length=200, default="", allow_blank=True)
+    return_url = serializers.URLField(max_length=500, default="", allow_blank=True)
+    expires_at = serializers.DateTimeField(required=False)
+    metadata = MetadataField()
+
+    def validate_expires_at(self, value: Any) -> Any:
+        if value <= clock.now():
+            raise serializers.ValidationError("must lie in the future")
+        return value
+
+    def instrument(self) -> Secret | None:
+        """The payer's phone or token, in a wrapping that shows it nowhere."""
+        given = self.validated_data.get("phone") or self.validated_data.get("payment_method")
+        return Secret(given) if given else None
+
+
+class CaptureInput(StrictSerializer):
+    """Without `amount`, all that is authorized; less releases the rest."""
+
+    amount = AmountField(required=False)
+
+
+class CancelInput(StrictSerializer):
+    """Takes no fields."""
+
+
+class RefundInput(StrictSerializer):
+    """Without `amount`, all that is left."""
+
+    amount = AmountField(required=False)
+    reason = serializers.CharField(max_length=200, default="", allow_blank=True)
+    metadata = MetadataField()
+
+
+class SimulateInput(StrictSerializer):
+    """What the payer does, or what goes wrong: `approve`, `decline`, `insufficient_funds`, `timeout`, …"""
+
+    outcome = serializers.RegexField(r"^[a-z_]{3,40}$")
+
+
+class PaymentQuery(ListQuery):
+    state = serializers.ChoiceField(PaymentState.choices, required=False)
+    provider = serializers.ChoiceField(list(REGISTRY), required=False)
+    method = serializers.ChoiceField(METHODS, required=False)
+    currency = CurrencyField(required=False)
+    reference = serializers.CharField(max_length=100, required=False)
+    amount__gte = serializers.IntegerField(required=False)
+    amount__lte = serializers.IntegerField(required=False)
+    created__gte = serializers.DateTimeField(required=False)
+    created__lt = serializers.DateTimeField(required=False)
+
+    FILTERS = {
+        "state": "state",
+        "provider": "attempts__account__provider",
+        "method": "method",
+        "currency": "currency",
+        "reference": "reference",
+        "amount__gte": "amount__gte",
+        "amount__lte": "amount__lte",
+        "created__gte": "created_at__gte",
+        "created__lt": "created_at__lt",
+    }
+
+    def filters(self) -> dict[str, Any]:
+        return {self.FILTERS[name]: value for name, value in self.validated_data.items() if name in self.FILTERS}
+
+
+class FailureOutput(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class AttemptOutput(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    provider = serializers.CharField()
+    account = serializers.CharField()
+    state = serializers.CharField()
+    provider_reference = serializers.CharField()
+    provider_id = serializers.CharField(allow_null=True)
+    provider_status = serializers.CharField(allow_null=True)
+    failure = FailureOutput(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class PaymentOutput(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    object = serializers.CharField(default="payment")
+    state = serializers.ChoiceField(PaymentState.choices)
+    amount = serializers.IntegerField(help_text="Minor units of the currency")
+    currency = serializers.CharField()
+    captured_amount = serializers.IntegerField()
+    refunded_amount = serializers.IntegerField()
+    method = serializers.ChoiceField(METHODS)
+    capture = serializers.ChoiceField(Payment.Capture.choices)
+    payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked")
+    reference = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    next_action = serializers.DictField(allow_null=True)
+    failure = FailureOutput(allow_null=True)
+    late = serializers.BooleanField(help_text="The money arrived after the payment had ended")
+    underpaid = serializers.BooleanField()
+    unconfirmed = serializers.BooleanField()
+    attempts = AttemptOutput(many=True)
+    return_url = serializers.CharField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    livemode = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class RefundOutput(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    object = serializers.CharField(default="refund")
+    state = serializers.ChoiceField(RefundState.choices)
+    payment = serializers.CharField()
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
+    reason = serializers.CharField(allow_null=True)
+    origin = serializers.CharField()
+    failure = FailureOutput(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    livemode = serializers.BooleanField()
+    created_at = serializers.DateTimeField()

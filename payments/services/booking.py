@@ -1,0 +1,278 @@
+"""What a report does to our rows: money facts first, then states (money.md 1 to 4).
+
+Everything here runs in the caller's transaction, with the payment locked before its attempt or refund.
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, Sum, prefetch_related_objects
+
+from core.database import insert_ignoring
+from core.money import Money
+from core.states import Verdict
+from events import attention, outbox
+from events.models import Attention
+from events.transitions import lock, move, record
+from payments.models import Attempt, Overpayment, Payment, Receipt, Refund
+from payments.providers.base import Failure, MoneyMoved, ReceiptKind, Report, Word
+from payments.services.preparing import begin_close
+from payments.states import AttemptState, PaymentState
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Who brought the word, in what form: for transitions and receipts."""
+
+    by: str
+    source: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return self.detail or self.source
+
+
+def lock_attempt(attempt: Attempt) -> Attempt:
+    """The attempt with its payment and all of the payment's attempts, locked, parent first."""
+    payment = lock(Payment(pk=attempt.payment_id))
+    attempts = Attempt.objects.select_for_update(of=("self",)).select_related("account").order_by("pk")
+    prefetch_related_objects([payment], Prefetch("attempts", attempts))
+    return next(locked for locked in payment.attempts.all() if locked.pk == attempt.pk)
+
+
+def apply_to_attempt(attempt: Attempt, report: Report, because: Because) -> None:
+    """Book what the report says has moved, then take attempt and payment where its word leads."""
+    _learn(attempt, report)
+    for moved in report.moved:
+        if moved.kind is ReceiptKind.CAPTURE:
+            book_capture(attempt, moved, because)
+    if report.moved or report.word is Word.SUCCEEDED:
+        _settle(attempt, because)
+    else:
+        _follow(attempt, report, because)
+
+
+def _learn(attempt: Attempt, report: Report) -> None:
+    changes = {}
+    if report.provider_id and not attempt.provider_id:
+        changes["provider_id"] = report.provider_id
+    if report.provider_status and report.provider_status != attempt.provider_status:
+        changes["provider_status"] = report.provider_status[:100]
+    if changes:
+        record(attempt, **changes)
+
+
+def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because) -> None:
+    """Write the receipt, once for ever, and count its money on the payment."""
+    receipt = _receipt(attempt, moved, because)
+    if receipt is None:
+        return
+    payment = attempt.payment
+    if receipt.currency != payment.currency:
+        detail = f"receipt {receipt.pk} is in {receipt.currency}, the payment in {payment.currency}"
+        attention.raise_for(payment, Attention.Reason.UNDERPAID, detail)
+        record(payment, underpaid=True)
+        return
+    wanted = max(attempt.asked_amount - payment.captured_amount, 0)
+    excess = receipt.amount - min(receipt.amount, wanted)
+    record(payment, captured_amount=payment.captured_amount + receipt.amount - excess)
+    if excess:
+        _book_excess(payment, receipt, excess)
+
+
+def _receipt(attempt: Attempt, moved: MoneyMoved, because: Because) -> Receipt | None:
+    """The newly booked receipt; None when this money was booked before."""
+    captures = Receipt.objects.filter(attempt=attempt, kind=ReceiptKind.CAPTURE)
+    if not moved.provider_money_id and captures.exists():
+        return None
+    if moved.provider_money_id and _fill_pending(attempt, moved):
+        return None
+    receipt = Receipt(
+        account_id=attempt.account_id,
+        attempt=attempt,
+        livemode=attempt.livemode,
+        kind=moved.kind,
+        provider_money_id=moved.provider_money_id or None,
+        amount=moved.money.amount,
+        currency=moved.money.currency,
+        source=because.source,
+    )
+    if insert_ignoring(receipt):
+        return receipt
+    _check_owner(attempt, moved)
+    return None
+
+
+def _fill_pending(attempt: Attempt, moved: MoneyMoved) -> bool:
+    """Give the receipt that a query confirmed without naming it its number (money.md 7)."""
+    pending = Receipt.objects.filter(attempt=attempt, provider_money_id=None).first()
+    if pending is None:
+        return False
+    if Receipt.objects.filter(account=attempt.account_id, provider_money_id=moved.provider_money_id).exists():
+        return False
+    Receipt.objects.filter(pk=pending.pk).update(provider_money_id=moved.provider_money_id)
+    difference = moved.money - Money(pending.amount, pending.currency)
+    if difference.amount:
+        _correct(attempt.payment, pending, moved.money)
+    return True
+
+
+def _correct(payment: Payment, receipt: Receipt, told: Money) -> None:
+    """The query confirmed the sum that was asked; the receipt names another. Book it, and let a person look."""
+    Receipt.objects.filter(pk=receipt.pk).update(amount=told.amount, currency=told.currency)
+    if told.amount > receipt.amount:
+        _book_excess(payment, receipt, told.amount - receipt.amount)
+    else:
+        detail = f"receipt {receipt.pk} says {told} after {Money(receipt.amount, receipt.currency)} was confirmed"
+        attention.raise_for(payment, Attention.Reason.UNDERPAID, detail)
+        record(payment, underpaid=True)
+
+
+def _check_owner(attempt: Attempt, moved: MoneyMoved) -> None:
+    booked = Receipt.objects.get(account=attempt.account_id, provider_money_id=moved.provider_money_id)
+    if booked.attempt_id != attempt.pk:
+        detail = f"money {moved.provider_money_id} was booked for {booked.attempt_id}; it cannot be counted twice"
+        attention.raise_for(attempt.payment, Attention.Reason.PARKED, detail)
+
+
+def _book_excess(payment: Payment, receipt: Receipt, excess: int) -> None:
+    Overpayment.objects.create(
+        payment=payment, receipt=receipt, livemode=payment.livemode, amount=excess, currency=receipt.currency
+    )
+    attention.raise_for(payment, Attention.Reason.OVERPAID, f"{Money(excess, receipt.currency)} beyond what was asked")
+    outbox.publish(payment, "overpaid")
+
+
+def _settle(attempt: Attempt, because: Because) -> None:
+    """Succeed when what was asked is there; otherwise flag the payment and leave it to a person."""
+    payment = attempt.payment
+    if payment.captured_amount >= attempt.asked_amount:
+        if payment.underpaid:
+            record(payment, underpaid=False)
+            attention.settle(payment, Attention.Reason.UNDERPAID, by=because.by)
+        move(attempt, AttemptState.SUCCEEDED, by=because.by, because=str(because), prompt_lock=None)
+        move(
+            payment,
+            PaymentState.SUCCEEDED,
+            by=because.by,
+            because=str(because),
+            next_action=None,
+            failure_code="",
+            failure_message="",
+        )
+    elif payment.state not in (PaymentState.SUCCEEDED,):
+        _hold_underpaid(attempt, because)
+
+
+def _hold_underpaid(attempt: Attempt, because: Because) -> None:
+    payment = attempt.payment
+    move(
+        payment,
+        PaymentState.PROCESSING,
+        by=because.by,
+        because=f"{because}: less than was asked",
+        next_action=None,
+    )
+    if not payment.underpaid:
+        record(payment, underpaid=True)
+        detail = f"{Money(payment.captured_amount, payment.currency)} of {attempt.asked}"
+        attention.raise_for(payment, Attention.Reason.UNDERPAID, detail)
+        outbox.publish(payment, "underpaid")
+
+
+def _follow(attempt: Attempt, report: Report, because: Because) -> None:
+    """A word without money."""
+    payment = attempt.payment
+    match report.word:
+        case Word.PENDING:
+            move(payment, PaymentState.PROCESSING, by=because.by, because=str(because), **_action(report))
+        case Word.REQUIRES_ACTION:
+            move(payment, PaymentState.REQUIRES_ACTION, by=because.by, because=str(because), **_action(report))
+        case Word.AUTHORIZED:
+            _authorize(attempt, because)
+        case Word.FAILED:
+            _fail(attempt, report, because)
+        case Word.CANCELLED | Word.EXPIRED:
+            end(attempt, attempt.closing_as or str(report.word), because)
+        case _:
+            detail = f"{because}: the provider says {report.provider_status!r}, which is not on its adapter's list"
+            attention.raise_for(payment, Attention.Reason.PARKED, detail)
+            move(payment, PaymentState.PROCESSING, by=because.by, because=detail)
+
+
+def _action(report: Report) -> dict[str, object]:
+    return {"next_action": dict(report.next_action)} if report.next_action else {}
+
+
+def _authorize(attempt: Attempt, because: Because) -> None:
+    """A late authorization is voided, never turned into a sale (money.md 2)."""
+    payment = attempt.payment
+    if attempt.closing_as or payment.state in (
+        PaymentState.FAILED,
+        PaymentState.CANCELLED,
+        PaymentState.EXPIRED,
+    ):
+        close(attempt, attempt.closing_as or payment.state, because)
+    else:
+        move(payment, PaymentState.AUTHORIZED, by=because.by, because=str(because), next_action=None)
+
+
+def _fail(attempt: Attempt, report: Report, because: Because) -> None:
+    note_failure(attempt, report.failure)
+    if not report.still_payable:
+        end(attempt, attempt.closing_as or PaymentState.FAILED, because)
+    elif attempt.state == AttemptState.OPEN:
+        move(
+            attempt.payment,
+            PaymentState.PROCESSING,
+            by=because.by,
+            because=f"{because}: closing what is left",
+        )
+        close(attempt, attempt.closing_as or PaymentState.FAILED, because)
+
+
+def note_failure(attempt: Attempt, failure: Failure | None) -> None:
+    if failure is None:
+        return
+    record(
+        attempt,
+        failure_code=str(failure.code),
+        failure_message=failure.message[:300],
+        failure_provider_code=failure.provider_code[:100],
+    )
+
+
+def close(attempt: Attempt, closing_as: str, because: Because) -> None:
+    """Have the provider confirm that nothing more can be paid there, before the payment ends."""
+    if not attempt.closing_as:
+        record(attempt, closing_as=str(closing_as))
+    begin_close(attempt, by=because.by)
+
+
+def end(attempt: Attempt, payment_state: str, because: Because) -> None:
+    """Attempt and payment end without money."""
+    failed = payment_state == PaymentState.FAILED
+    to = AttemptState.FAILED if failed else AttemptState.ABANDONED
+    verdict = move(attempt, to, by=because.by, because=str(because), prompt_lock=None)
+    if verdict is Verdict.CONTRADICTS:
+        return
+    changes: dict[str, object] = {"next_action": None}
+    if failed:
+        changes |= {"failure_code": attempt.failure_code, "failure_message": attempt.failure_message}
+    move(attempt.payment, payment_state, by=because.by, because=str(because), **changes)
+
+
+def totals(payment: Payment) -> dict[str, int]:
+    """What the payment's counters must be, from its rows alone."""
+    captures = Receipt.objects.filter(
+        attempt__payment=payment, kind=ReceiptKind.CAPTURE, currency=payment.currency
+    ).aggregate(total=Sum("amount"))["total"]
+    excess = payment.overpayments.filter(currency=payment.currency).aggregate(total=Sum("amount"))["total"]
+    reserved = payment.refunds.filter(
+        state__in=["created", "pending", "succeeded"], origin=Refund.Origin.API
+    ).aggregate(total=Sum("amount"))["total"]
+    refunded = payment.refunds.filter(state="succeeded").aggregate(total=Sum("amount"))["total"]
+    return {
+        "captured_amount": (captures or 0) - (excess or 0),
+        "refund_reserved": reserved or 0,
+        "refunded_amount": refunded or 0,
+    }

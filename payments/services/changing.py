@@ -1,0 +1,203 @@
+"""Capture, cancel and refund: claimed under the payment's lock, called outside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError, transaction
+
+from core.database import violated
+from core.errors import (
+    AmountNotRepresentable,
+    CaptureExceedsAuthorized,
+    Conflict,
+    InvalidRequest,
+    NotCancellable,
+    NotCapturable,
+    NotRefundable,
+    RefundExceedsCaptured,
+)
+from core.money import Money, NotRepresentable
+from events.idempotency import Claim
+from events.transitions import move, record
+from payments.models import Attempt, Operation, Payment, Refund
+from payments.providers import REGISTRY
+from payments.providers.base import Kind, Order, ReceiptKind
+from payments.services import connections, operations
+from payments.services.booking import lock_attempt
+from payments.services.preparing import prepare
+from payments.services.taking import place_in_flight
+from payments.states import AttemptState, PaymentState
+
+Prepared = tuple[Operation, Order]
+
+
+def capture_payment(payment: Payment, *, amount: int | None, claim: Claim, by: str) -> Payment:
+    """Collect an authorized payment, all of it or less. Raises NotCapturable or CaptureExceedsAuthorized."""
+
+    def ready(locked: Payment, attempt: Attempt) -> Prepared:
+        if locked.state != PaymentState.AUTHORIZED:
+            raise NotCapturable(f"{locked.pk} is {locked.state}; only an authorized payment can be captured.")
+        money = Money(locked.amount if amount is None else amount, locked.currency)
+        if money > locked.money:
+            raise CaptureExceedsAuthorized(f"{locked.money} is held, {money} was asked for.", param="/amount")
+        _check_carries(attempt, money)
+        record(attempt, asked_amount=money.amount)
+        return prepare(attempt, Kind.CAPTURE, by=by, money=money, sending=True)
+
+    return _change(payment, ready, claim=claim, refusal=NotCapturable)
+
+
+def cancel_payment(payment: Payment, *, claim: Claim, by: str) -> Payment:
+    """End a payment that is not paid, with the provider's word for it. Raises NotCancellable."""
+
+    def ready(locked: Payment, attempt: Attempt) -> Prepared:
+        _check_cancellable(locked, attempt)
+        record(attempt, closing_as=PaymentState.CANCELLED)
+        return prepare(attempt, Kind.CANCEL, by=by, money=locked.money, sending=True)
+
+    return _change(payment, ready, claim=claim, refusal=NotCancellable)
+
+
+def _check_cancellable(payment: Payment, attempt: Attempt) -> None:
+    """Only what the provider can confirm as cancelled is cancelled (money.md 3)."""
+    if not payment.is_open:
+        raise NotCancellable(f"{payment.pk} is {payment.state}; there is nothing left to cancel.")
+    if Kind.CANCEL not in REGISTRY[attempt.account.provider].capabilities.operations:
+        raise NotCancellable(
+            f"{attempt.account.provider} cannot withdraw what it has sent to the payer. {payment.pk} ends by itself."
+        )
+    if not attempt.provider_id or attempt.closing_as:
+        raise NotCancellable(f"{payment.pk} is being settled with {attempt.account.provider}. Ask again in a moment.")
+
+
+def _change(
+    payment: Payment, ready: Callable[[Payment, Attempt], Prepared], *, claim: Claim, refusal: type[Conflict]
+) -> Payment:
+    attempt = _current_attempt(payment)
+    with place_in_flight(attempt.account):
+        try:
+            with transaction.atomic():
+                locked = lock_attempt(attempt)
+                operation, order = ready(locked.payment, locked)
+                with claim.together_with(payment.pk, operation):
+                    pass
+        except IntegrityError as error:
+            if violated(error) != "one_open_capture_or_cancel":
+                raise
+            raise refusal(f"A capture or cancel of {payment.pk} is under way. Ask again in a moment.") from error
+        return operations.perform(operation, order).attempt.payment
+
+
+def _current_attempt(payment: Payment) -> Attempt:
+    return payment.attempts.select_related("account").latest("pk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """`amount` None asks for all that is left."""
+
+    payment: Payment
+    amount: int | None = None
+    reason: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    by: str = ""
+
+
+def refund_payment(asked: RefundRequest, *, claim: Claim) -> Refund:
+    """Send money back. The sum is reserved under the payment's lock before the provider is asked.
+
+    Raises NotRefundable, RefundExceedsCaptured or AmountNotRepresentable; nothing is written then.
+    """
+    attempt = _paid_attempt(asked.payment)
+    with place_in_flight(attempt.account):
+        with transaction.atomic():
+            attempt = lock_attempt(attempt)
+            payment = attempt.payment
+            refund = _new_refund(asked, payment, attempt)
+            operation, order = prepare(
+                attempt,
+                Kind.REFUND,
+                by=asked.by,
+                money=refund.money,
+                refund=refund,
+                target_id=_receipt_id(attempt),
+                sending=True,
+            )
+            with claim.together_with(refund.pk, refund, operation):
+                record(payment, refund_reserved=payment.refund_reserved + refund.amount)
+        concluded = operations.perform(operation, order).refund
+    return concluded or refund
+
+
+def _paid_attempt(payment: Payment) -> Attempt:
+    paid = payment.attempts.filter(receipts__kind=ReceiptKind.CAPTURE).select_related("account").first()
+    if paid is None:
+        raise NotRefundable(f"{payment.pk} is {payment.state} and holds no money. Cancel it instead.")
+    return paid
+
+
+def _receipt_id(attempt: Attempt) -> str:
+    receipt = attempt.receipts.filter(kind=ReceiptKind.CAPTURE).order_by("pk").first()
+    if receipt is None or receipt.provider_money_id is None:
+        raise NotRefundable(
+            f"The receipt of {attempt.payment_id} has not been seen yet. Try again when it has arrived."
+        )
+    return receipt.provider_money_id
+
+
+def _new_refund(asked: RefundRequest, payment: Payment, attempt: Attempt) -> Refund:
+    left = Money(payment.refundable_amount, payment.currency)
+    money = left if asked.amount is None else Money(asked.amount, payment.currency)
+    if money > left or money.amount <= 0:
+        raise RefundExceedsCaptured(
+            f"{left} of {payment.pk} can still be refunded, {money} was asked for.", param="/amount"
+        )
+    _check_partial(attempt, payment, money)
+    _check_carries(attempt, money)
+    return Refund(
+        payment=payment,
+        attempt=attempt,
+        merchant_id=payment.merchant_id,
+        livemode=payment.livemode,
+        amount=money.amount,
+        currency=money.currency,
+        reason=asked.reason,
+        metadata=asked.metadata,
+    )
+
+
+def _check_partial(attempt: Attempt, payment: Payment, money: Money) -> None:
+    offered = REGISTRY[attempt.account.provider].capabilities.refunds
+    if offered == "none" or (offered == "full" and money.amount != payment.captured_amount):
+        raise InvalidRequest(
+            f"{attempt.account.provider} refunds a payment whole or not at all: ask for "
+            f"{Money(payment.captured_amount, payment.currency)}.",
+            param="/amount",
+        )
+
+
+def _check_carries(attempt: Attempt, money: Money) -> None:
+    try:
+        connections.connect(attempt.account).units(money)
+    except NotRepresentable as error:
+        raise AmountNotRepresentable(f"{attempt.account.provider}: {error}.", param="/amount") from error
+
+
+def accept_underpaid(payment: Payment, *, by: str) -> None:
+    """A person takes less than was asked: the payment succeeds with what was captured. Raises Conflict."""
+    attempt = _current_attempt(payment)
+    with transaction.atomic():
+        attempt = lock_attempt(attempt)
+        locked = attempt.payment
+        if not locked.underpaid or locked.captured_amount == 0:
+            raise Conflict(f"{locked.pk} is not underpaid, or holds no money in its currency.")
+        reason = f"{locked.captured_amount} of {locked.amount} accepted"
+        move(
+            attempt,
+            AttemptState.SUCCEEDED,
+            by=by,
+            because=reason,
+            asked_amount=locked.captured_amount,
+            prompt_lock=None,
+        )
+        move(locked, PaymentState.SUCCEEDED, by=by, because=reason, underpaid=False)

@@ -1,0 +1,86 @@
+"""From a provider account's row to an adapter that can talk for it, and the one way to make a call."""
+
+import json
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+
+from core import clock, http
+from core.http import Request, Response
+from core.providers import OutcomeUnknown, TokenRejected, Unreachable, from_json
+from events import sealing
+from merchants.models import ProviderAccount
+from merchants.tokens import AccountTokens
+from payments.providers import REGISTRY
+from payments.providers.base import Connection, PaymentProvider, Report, Step
+
+Adapter = PaymentProvider[Any, Any]
+
+SIMULATOR = "simulator"
+"""The host that test-mode accounts of every provider may name when SIMULATORS_URL is set."""
+
+_adapters: dict[tuple[str, int], Adapter] = {}
+
+
+def connect(account: ProviderAccount) -> Adapter:
+    """The adapter for this account; kept while the account's row has the same revision."""
+    held = _adapters.get((account.pk, account.revision))
+    if held is None:
+        held = _adapters[account.pk, account.revision] = _build(account)
+    return held
+
+
+def _build(account: ProviderAccount) -> Adapter:
+    kind = REGISTRY[account.provider]
+    return kind(
+        Connection(
+            base_url=base_url(account),
+            livemode=account.livemode,
+            credentials=from_json(kind.credentials_type, json.loads(sealing.unseal(account, "credentials"))),
+            options=from_json(kind.options_type, account.options),
+            now=clock.now,
+            send=partial(_send, kind.capabilities.deadline),
+            tokens=AccountTokens(account),
+        )
+    )
+
+
+def base_url(account: ProviderAccount) -> str:
+    """Where this account's provider is. Raises ValueError for a host that is not on the provider's list."""
+    if account.host == SIMULATOR and settings.SIMULATORS_URL and not account.livemode:
+        place = list(REGISTRY).index(account.provider)
+        return f"{settings.SIMULATORS_URL}:{settings.SIMULATORS_PORT + place}"
+    hosts = REGISTRY[account.provider].hosts
+    if account.host not in hosts:
+        raise ValueError(f"{account.pk} names the host {account.host!r}; {account.provider} has {sorted(hosts)}")
+    return hosts[account.host]
+
+
+def ask(provider: Adapter, step: Step) -> Report:
+    """Send a step and read its answer.
+
+    A refused access token is replaced once: the provider listed that answer as "nothing was created".
+    Raises NothingCreated or OutcomeUnknown.
+    """
+    authorized = provider.authorize(step.request)
+    try:
+        return step.read(provider.connection.send(authorized))
+    except TokenRejected:
+        provider.forget_token(authorized)
+        return step.read(provider.connection.send(provider.authorize(step.request)))
+
+
+def _send(deadline: float, request: Request) -> Response:
+    try:
+        return http.send(request, deadline=deadline)
+    except http.NotSent as error:
+        raise Unreachable(f"The provider could not be reached: {error}") from error
+    except http.AnswerLost as error:
+        raise OutcomeUnknown(f"The provider's answer was lost: {error}") from error
+
+
+def reserve(account: ProviderAccount) -> AbstractContextManager[None]:
+    """A context that holds one of the account's calls in flight; raises core.http.Busy at the cap."""
+    return http.slot(account.pk, limit=REGISTRY[account.provider].capabilities.in_flight)

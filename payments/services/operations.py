@@ -1,0 +1,194 @@
+"""One operation from claim to outcome: written down, marked sending, called once, concluded (money.md 5)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from core import clock
+from core.providers import NothingCreated, OutcomeUnknown, ProviderFault, Unsupported
+from events.transitions import lock, move, record
+from payments.models import Operation
+from payments.providers.base import Failure, FailureCode, Kind, Order, Report, Word
+from payments.services import booking, connections, refund_booking
+from payments.services.booking import Because
+from payments.services.preparing import UNSETTLED, declaration, kept_request, order_for
+from payments.states import AttemptState, OperationState, PaymentState
+
+
+def perform(operation: Operation, order: Order) -> Operation:
+    """Make the call of an operation that is committed as sending, and conclude it. Only its winner calls this.
+
+    Returns the operation as it is then; what the provider still holds open after a decline is closed at once.
+    """
+    provider = connections.connect(operation.attempt.account)
+    concluded = _conclude_after(operation, lambda: connections.ask(provider, provider.step(order)))
+    if concluded.attempt.closing_as and concluded.attempt.state == AttemptState.OPEN:
+        for closing in concluded.attempt.operations.filter(kind=Kind.CANCEL, state=OperationState.CREATED):
+            closing.attempt = concluded.attempt
+            return send(closing)
+    return concluded
+
+
+def send(operation: Operation) -> Operation:
+    """An operation that the system began: marked sending by whoever wins, then called."""
+    with transaction.atomic():
+        operation = lock_operation(operation)
+        if operation.state != OperationState.CREATED:
+            return operation
+        now = clock.now()
+        move(
+            operation,
+            OperationState.SENDING,
+            by=operation.by,
+            because="due",
+            sent_at=now,
+            due_at=now + settings.WORK_LEASE,
+        )
+    return _conclude_after(operation, lambda: _send_kept(operation))
+
+
+def resend(operation: Operation) -> Operation:
+    """The same key and bytes once more, within the time in which the provider knows the key.
+
+    A refusal of this second send says nothing about the first: the outcome stays unknown.
+    """
+    return _conclude_after(operation, lambda: _send_kept(operation), again=True)
+
+
+def _send_kept(operation: Operation) -> Report:
+    provider = connections.connect(operation.attempt.account)
+    step = provider.step(order_for(operation))
+    return connections.ask(provider, replace(step, request=kept_request(operation)))
+
+
+def _conclude_after(operation: Operation, call: Callable[[], Report], *, again: bool = False) -> Operation:
+    outcome: Report | ProviderFault
+    try:
+        outcome = call()
+    except (NothingCreated, Unsupported) as fault:
+        outcome = OutcomeUnknown(f"sent again: {fault}") if again else fault
+    except OutcomeUnknown as fault:
+        outcome = fault
+    return conclude(operation, outcome)
+
+
+def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation:
+    """Money facts, states, events and the next question, in one transaction under the payment's lock."""
+    with transaction.atomic():
+        operation = lock_operation(operation)
+        because = Because(by=operation.by, source="answer", detail=f"answer to {operation.kind}")
+        if isinstance(outcome, Report):
+            _conclude_report(operation, outcome, because)
+        elif isinstance(outcome, OutcomeUnknown):
+            leave_unknown(operation, str(outcome))
+        else:
+            _conclude_nothing(operation, outcome, because)
+        schedule(operation)
+    return operation
+
+
+def lock_operation(operation: Operation) -> Operation:
+    """The operation with its attempt, payment and refund as they are now, locked parents first."""
+    attempt = booking.lock_attempt(operation.attempt)
+    refund = lock(operation.refund) if operation.refund else None
+    locked = lock(operation)
+    locked.attempt, locked.refund = attempt, refund
+    if refund is not None:
+        refund.attempt, refund.payment = attempt, attempt.payment
+    return locked
+
+
+def _conclude_report(operation: Operation, report: Report, because: Because) -> None:
+    to = OperationState.SUCCEEDED if happened(operation, report) else OperationState.FAILED
+    changes = _failure_columns(report.failure)
+    move(operation, to, by=because.by, because=str(because), provider_id=report.provider_id[:100], **changes)
+    apply_report(operation, report, because)
+
+
+def happened(operation: Operation, report: Report) -> bool:
+    """Whether what the provider shows means that this write took effect."""
+    match operation.kind:
+        case Kind.CAPTURE:
+            return report.word is Word.SUCCEEDED
+        case Kind.CANCEL:
+            return report.word is Word.CANCELLED
+        case _:
+            return report.word is not Word.FAILED
+
+
+def apply_report(operation: Operation, report: Report, because: Because) -> None:
+    """Hand a report to what the operation is about, its attempt or refund. A lookup's own answer says nothing yet."""
+    if operation.kind == Kind.LOOKUP:
+        return
+    if operation.refund is not None:
+        refund_booking.apply_to_refund(operation.refund, report, because)
+    else:
+        booking.apply_to_attempt(operation.attempt, report, because)
+
+
+def leave_unknown(operation: Operation, detail: str) -> None:
+    """Nobody knows what happened: the payment or refund waits, and stays counted. The caller holds the locks."""
+    because = Because(by=operation.by, source="answer", detail=detail)
+    move(operation, OperationState.UNKNOWN, by=because.by, because=detail)
+    if operation.refund is not None:
+        refund_booking.keep_pending(operation.refund, because)
+    elif operation.kind == Kind.CREATE:
+        move(operation.attempt.payment, PaymentState.PROCESSING, by=because.by, because=detail)
+
+
+def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Because) -> None:
+    """Certain: the provider created nothing. A payment whose creation this was has failed."""
+    failure = _failure(fault)
+    move(operation, OperationState.FAILED, by=because.by, because=str(fault), **_failure_columns(failure))
+    report = Report(Word.FAILED, failure=failure)
+    if operation.kind == Kind.CREATE or operation.refund is not None:
+        apply_report(operation, report, because)
+    elif operation.kind != Kind.LOOKUP:
+        record(operation.attempt.payment, failure_code=str(failure.code), failure_message=failure.message[:300])
+
+
+def _failure(fault: ProviderFault) -> Failure:
+    code = getattr(fault, "code", FailureCode.PROVIDER_ERROR)
+    known = code in FailureCode.__members__.values()
+    return Failure(
+        FailureCode(code) if known else FailureCode.PROVIDER_ERROR,
+        str(fault),
+        getattr(fault, "provider_code", ""),
+    )
+
+
+def _failure_columns(failure: Failure | None) -> dict[str, str]:
+    return {"failure_code": str(failure.code), "failure_message": failure.message[:300]} if failure else {}
+
+
+def schedule(operation: Operation) -> None:
+    """Set when the outcome is asked about next: at the declared times, or at the payment's expiry."""
+    if is_settled(operation):
+        record(operation, due_at=None, claim=None)
+        return
+    sent_at = operation.sent_at or clock.now()
+    ask_after = declaration(operation).next_ask(operation.asked)
+    times = [] if ask_after is None else [sent_at + ask_after * settings.RESOLVER_PACE]
+    payment = operation.attempt.payment
+    if operation.kind == Kind.CREATE and payment.is_open and payment.expires_at and not payment.underpaid:
+        times.append(payment.expires_at)
+    record(operation, due_at=max(min(times), clock.now() + _SOON) if times else None, claim=None)
+
+
+_SOON = timedelta(milliseconds=100)
+
+
+def is_settled(operation: Operation) -> bool:
+    """Whether nothing is left to ask: the operation is known, and so is what it is about."""
+    attempt_ended = operation.attempt.state != AttemptState.OPEN
+    if operation.kind == Kind.CREATE:
+        waits = operation.attempt.payment.state == PaymentState.AUTHORIZED and operation.state not in UNSETTLED
+        return attempt_ended or waits
+    if operation.state in UNSETTLED:
+        return False
+    if operation.kind == Kind.REFUND:
+        return operation.refund is not None and operation.refund.state not in ("created", "pending")
+    return operation.state == OperationState.SUCCEEDED or attempt_ended or operation.asked > 0

@@ -1,0 +1,106 @@
+"""Writing an operation down before it is sent: its order, its key, its exact bytes (money.md 5, 6)."""
+
+import json
+
+from django.conf import settings
+
+from core import clock, ids
+from core.http import Request
+from core.money import Money
+from core.providers import OperationDeclaration, Replay
+from events import sealing, work
+from merchants.doors import callback_url
+from payments.models import Attempt, Operation, Payment, Refund
+from payments.providers import REGISTRY
+from payments.providers.base import Kind, Order
+from payments.services import connections
+from payments.states import OperationState
+
+UNSETTLED = (OperationState.CREATED, OperationState.SENDING, OperationState.UNKNOWN)
+
+
+def declaration(operation: Operation) -> OperationDeclaration:
+    return REGISTRY[operation.attempt.account.provider].capabilities.operations[Kind(operation.kind)]
+
+
+def prepare(
+    attempt: Attempt,
+    kind: Kind,
+    *,
+    by: str,
+    money: Money,
+    refund: Refund | None = None,
+    about: Operation | None = None,
+    target_id: str = "",
+    sending: bool,
+) -> tuple[Operation, Order]:
+    """An unsaved operation and its order, the bytes sealed where they may be sent again.
+
+    `sending` says that this process goes on to call at once; otherwise the resolver sends it.
+    """
+    token = ids.random_token()
+    operation = Operation(
+        attempt=attempt,
+        refund=refund,
+        about=about,
+        merchant_id=attempt.merchant_id,
+        livemode=attempt.livemode,
+        kind=kind,
+        key=ids.random_reference(length=32),
+        token_hash=sealing.token_hash(token, livemode=attempt.livemode),
+        amount=money.amount,
+        currency=money.currency,
+        target_id=target_id,
+        by=by,
+        lane=attempt.account_id,
+        due_at=clock.now(),
+    )
+    if sending:
+        operation.state = OperationState.SENDING
+        operation.sent_at = clock.now()
+        operation.due_at = operation.sent_at + settings.WORK_LEASE
+    order = order_for(operation, token=token)
+    if declaration(operation).replay is not Replay.NONE:
+        _keep(operation, connections.connect(attempt.account).step(order).request)
+    return operation, order
+
+
+def order_for(operation: Operation, *, token: str = "") -> Order:
+    """The operation as its adapter is asked for it. Without the token it can be asked about, not sent."""
+    attempt, payment = operation.attempt, operation.attempt.payment
+    account = attempt.account
+    return Order(
+        kind=Kind(operation.kind),
+        reference=attempt.provider_reference,
+        operation_key=operation.key,
+        money=operation.money,
+        callback_url=lambda door: callback_url(account, door, operation=token),
+        return_url=f"{settings.PUBLIC_URL}/return/{token}" if token else "",
+        method=payment.method,
+        manual_capture=payment.capture == Payment.Capture.MANUAL,
+        instrument=sealing.unseal_secret(payment, "instrument") if payment.instrument else None,
+        description=payment.description,
+        provider_id=attempt.provider_id,
+        target_id=operation.target_id,
+    )
+
+
+def _keep(operation: Operation, request: Request) -> None:
+    kept = [request.method, request.url, dict(request.headers), request.body.decode()]
+    sealing.seal(operation, "request", json.dumps(kept))
+
+
+def kept_request(operation: Operation) -> Request:
+    """The exact bytes that were sent, or were to be."""
+    method, url, headers, body = json.loads(sealing.unseal(operation, "request"))
+    return Request(method, url, headers, body.encode())
+
+
+def begin_close(attempt: Attempt, *, by: str) -> None:
+    """Queue a cancel at the provider, unless a capture or cancel is open there already; the resolver sends it."""
+    open_ones = Operation.objects.filter(attempt=attempt, kind__in=[Kind.CANCEL, Kind.CAPTURE], state__in=UNSETTLED)
+    if open_ones.exists():
+        return
+    operation, _ = prepare(attempt, Kind.CANCEL, by=by, money=attempt.payment.money, sending=False)
+    operation.save(force_insert=True)
+    work.wake_on_commit("operations")

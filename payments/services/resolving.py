@@ -1,0 +1,175 @@
+"""The resolver: asks about every open or unknown operation until it is known, or hands it to a person."""
+
+from django.db import transaction
+
+from core import clock
+from core.providers import Lookup, NothingCreated, OutcomeUnknown, Unsupported
+from events import attention, work
+from events.models import Attention
+from events.transitions import move, record
+from payments.models import Operation, Payment, Refund
+from payments.providers.base import Kind, Report, Word
+from payments.services import booking, connections, operations
+from payments.services.booking import Because
+from payments.services.operations import apply_report, is_settled, lock_operation, schedule
+from payments.services.preparing import declaration, order_for, prepare
+from payments.states import OperationState, PaymentState
+
+BY = "resolver"
+
+
+def resolve(operation: Operation) -> None:
+    """One step for an operation that is due: send what waits, ask about what is open, end what has expired."""
+    operation = _load(operation)
+    if operation.state == OperationState.CREATED:
+        operations.send(operation)
+    elif operation.state == OperationState.SENDING:
+        _presume_dead(operation)
+    else:
+        ask(operation)
+
+
+def _load(operation: Operation) -> Operation:
+    related = ("attempt__payment", "attempt__account", "refund", "about")
+    return Operation.objects.select_related(*related).get(pk=operation.pk)
+
+
+def _presume_dead(operation: Operation) -> None:
+    """Its caller has not concluded within the lease: nobody knows what happened, so ask."""
+    with transaction.atomic():
+        operation = lock_operation(operation)
+        if operation.state == OperationState.SENDING:
+            operations.leave_unknown(operation, "its caller did not come back")
+            record(operation, due_at=clock.now(), claim=None)
+    work.wake_up("operations")
+
+
+def ask(operation: Operation) -> None:
+    """Find out, by the ways that the provider declares; then expire what has outlived its time."""
+    if operation.state == OperationState.UNKNOWN and _may_resend(operation):
+        operation = operations.resend(operation)
+    report = None if is_settled(operation) else _fetch(operation)
+    with transaction.atomic():
+        operation = lock_operation(operation)
+        if report is not None:
+            _apply_found(operation, report)
+        _expire(operation)
+        record(operation, asked=operation.asked + 1)
+        schedule(operation)
+        if operation.due_at is None and not is_settled(operation):
+            _hand_over(operation)
+
+
+def _may_resend(operation: Operation) -> bool:
+    age = clock.now() - (operation.sent_at or operation.created_at)
+    return operation.request is not None and declaration(operation).may_resend(age)
+
+
+def _fetch(operation: Operation) -> Report | None:
+    """The provider's answer to our question; None where it cannot be asked, or did not say."""
+    lookup = declaration(operation).lookup
+    known = operation.attempt.provider_id if operation.refund is None else operation.provider_id
+    if lookup is Lookup.NONE or (lookup is Lookup.BY_ID and not known):
+        return None
+    if lookup is Lookup.ASYNCHRONOUS:
+        look_up(operation, target_id="")
+        return None
+    provider = connections.connect(operation.attempt.account)
+    try:
+        return connections.ask(provider, provider.fetch(order_for(operation)))
+    except (NothingCreated, OutcomeUnknown, Unsupported):
+        return None
+
+
+def fetch_attempt(operation: Operation) -> Report | None:
+    """Ask about the payment of a CREATE operation right now, for a callback that only triggers a query."""
+    return _fetch(_load(operation))
+
+
+def look_up(operation: Operation, *, target_id: str) -> None:
+    """Send a question whose answer comes by callback, about a transaction or, failing that, about our own request."""
+    target_id = target_id or operation.provider_id
+    if not target_id:
+        return
+    try:
+        lookup, order = prepare(
+            operation.attempt,
+            Kind.LOOKUP,
+            by=BY,
+            money=operation.money,
+            refund=operation.refund,
+            about=operation,
+            target_id=target_id,
+            sending=True,
+        )
+    except NothingCreated:
+        return
+    with transaction.atomic():
+        _abandon_lookups(operation)
+        lookup.save(force_insert=True)
+    operations.perform(lookup, order)
+
+
+def _abandon_lookups(operation: Operation) -> None:
+    """A question that was never answered gives way to a new one."""
+    for earlier in Operation.objects.select_for_update().filter(about=operation, state=OperationState.SENDING):
+        move(earlier, OperationState.FAILED, by=BY, because="asked again", due_at=None)
+
+
+def _apply_found(operation: Operation, report: Report) -> None:
+    because = Because(by=BY, source="query", detail=f"asked about {operation.kind}: {report.provider_status}")
+    if operation.state == OperationState.UNKNOWN:
+        to = OperationState.SUCCEEDED if operations.happened(operation, report) else OperationState.FAILED
+        if report.word is not Word.UNKNOWN:
+            move(operation, to, by=BY, because=str(because))
+    apply_report(operation, report, because)
+
+
+def _expire(operation: Operation) -> None:
+    """A payment past its time: a prompt ends by itself, anything else is closed at the provider first."""
+    payment = operation.attempt.payment
+    past = payment.expires_at is not None and payment.expires_at <= clock.now()
+    if not past or not payment.is_open or payment.underpaid or operation.kind != Kind.CREATE:
+        return
+    because = Because(by=BY, source="expiry", detail="its time is over")
+    if operation.attempt.prompt_lock is not None:
+        record(operation.attempt, prompt_lock=None)
+        move(payment, PaymentState.EXPIRED, by=BY, because=str(because), next_action=None)
+    elif operation.attempt.provider_id and not operation.attempt.closing_as:
+        booking.close(operation.attempt, PaymentState.EXPIRED, because)
+
+
+def _hand_over(operation: Operation) -> None:
+    subject = operation.refund or operation.attempt.payment
+    detail = f"{operation.kind} {operation.pk} at {operation.attempt.account.provider}: no answer within its schedule"
+    attention.raise_for(subject, Attention.Reason.UNKNOWN, detail)
+
+
+def resume(payment_id: str) -> Payment:
+    """Continue a payment whose first request died: every open operation takes its next step now."""
+    for operation in Operation.objects.filter(attempt__payment=payment_id, due_at__isnull=False):
+        if operation.state != OperationState.SENDING or _lease_is_over(operation):
+            resolve(operation)
+    return Payment.objects.prefetch_related("attempts__account").get(pk=payment_id)
+
+
+def resume_refund(refund_id: str) -> Refund:
+    resume(Refund.objects.get(pk=refund_id).payment_id)
+    return Refund.objects.get(pk=refund_id)
+
+
+def _lease_is_over(operation: Operation) -> bool:
+    return operation.due_at is not None and operation.due_at <= clock.now()
+
+
+def ask_now(payment_id: str) -> None:
+    """Make the payment's open operations due: a person may ask at any time, and may not send again (money.md 8)."""
+    Operation.objects.filter(attempt__payment=payment_id, due_at__isnull=False, claim=None, state__in=ASKABLE).update(
+        due_at=clock.now()
+    )
+    work.wake_up("operations")
+
+
+ASKABLE = (OperationState.SUCCEEDED, OperationState.UNKNOWN, OperationState.FAILED)
+
+work.register(work.Queue("operations", model=Operation, do=resolve, lane_limit=8, threads=16))

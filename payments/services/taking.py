@@ -1,0 +1,185 @@
+"""Taking a payment: choose an account, claim, call, conclude."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from core import clock, http, ids
+from core.crypto import Secret
+from core.database import violated
+from core.errors import AmountNotRepresentable, InvalidRequest, NoRoute, PromptOpen, ProviderBusy
+from core.money import Money, NotRepresentable
+from events import sealing
+from events.idempotency import Claim
+from merchants.models import Merchant, ProviderAccount
+from payments.models import Attempt, Payment
+from payments.providers import REGISTRY
+from payments.providers.base import Kind, MethodCapability
+from payments.services import connections, operations
+from payments.services.preparing import prepare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRequest:
+    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token."""
+
+    merchant: Merchant
+    livemode: bool
+    money: Money
+    method: str
+    instrument: Secret | None = None
+    capture: str = Payment.Capture.AUTOMATIC
+    provider: str = ""
+    reference: str = ""
+    description: str = ""
+    return_url: str = ""
+    expires_at: datetime | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    by: str = ""
+
+
+def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
+    """Make the payment and ask the provider for it; whatever the provider says, the payment exists.
+
+    Raises before anything is written: NoRoute, InvalidRequest, AmountNotRepresentable, PromptOpen,
+    ProviderBusy; and AlreadyClaimed for a repeated key.
+    """
+    account = choose_account(asked)
+    with place_in_flight(account):
+        attempt = _new_attempt(asked, account)
+        operation, order = prepare(attempt, Kind.CREATE, by=asked.by, money=asked.money, sending=True)
+        try:
+            with claim.together_with(attempt.payment.pk, attempt.payment, attempt, operation):
+                pass
+        except IntegrityError as error:
+            raise _explained(error, attempt) from error
+        return operations.perform(operation, order).attempt.payment
+
+
+def choose_account(asked: PaymentRequest) -> ProviderAccount:
+    """The first enabled account, by priority, that can take this. Raises what says why none can."""
+    usable = [name for name in REGISTRY if _fits(name, asked)]
+    if asked.provider and asked.provider not in usable:
+        raise NoRoute(f"{asked.provider} does not take {asked.method} in {asked.money.currency}.", param="/provider")
+    accounts = ProviderAccount.objects.filter(
+        merchant=asked.merchant,
+        livemode=asked.livemode,
+        is_enabled=True,
+        provider__in=[asked.provider] if asked.provider else usable,
+    )
+    account = accounts.order_by("priority", "pk").first()
+    if account is None:
+        mode = "live" if asked.livemode else "test"
+        raise NoRoute(
+            f"There is no enabled {mode} account that takes {asked.method} in {asked.money.currency}. "
+            "Add a provider account, or ask for another method or currency.",
+            param="/method",
+        )
+    _check_carries(account, asked)
+    return account
+
+
+def _fits(provider: str, asked: PaymentRequest) -> bool:
+    method = REGISTRY[provider].capabilities.methods.get(asked.method)
+    if method is None or (asked.capture == Payment.Capture.MANUAL and not method.manual_capture):
+        return False
+    return method.currencies is None or asked.money.currency in method.currencies
+
+
+def _check_carries(account: ProviderAccount, asked: PaymentRequest) -> None:
+    try:
+        connections.connect(account).units(asked.money)
+    except NotRepresentable as error:
+        raise AmountNotRepresentable(f"{account.provider}: {error}.", param="/amount") from error
+
+
+def _new_attempt(asked: PaymentRequest, account: ProviderAccount) -> Attempt:
+    capabilities = REGISTRY[account.provider].capabilities
+    method = capabilities.methods[asked.method]
+    instrument = _instrument(asked, account, method)
+    payment = Payment(
+        merchant=asked.merchant,
+        livemode=asked.livemode,
+        amount=asked.money.amount,
+        currency=asked.money.currency,
+        method=asked.method,
+        capture=asked.capture,
+        reference=asked.reference,
+        description=asked.description,
+        metadata=asked.metadata,
+        return_url=asked.return_url,
+        expires_at=_expires_at(asked, method),
+        instrument_hint=_hint(instrument, method),
+    )
+    if instrument:
+        sealing.seal(payment, "instrument", instrument)
+    return Attempt(
+        payment=payment,
+        merchant=asked.merchant,
+        livemode=asked.livemode,
+        account=account,
+        provider_reference=ids.random_reference(
+            length=capabilities.reference_length, alphabet=capabilities.reference_alphabet
+        ),
+        asked_amount=asked.money.amount,
+        prompt_lock=_prompt_lock(instrument, account, method),
+    )
+
+
+def _instrument(asked: PaymentRequest, account: ProviderAccount, method: MethodCapability) -> str:
+    if not method.instrument:
+        return ""
+    if not asked.instrument:
+        raise InvalidRequest(f"A payment by {asked.method} needs `{method.instrument}`.", param=f"/{method.instrument}")
+    try:
+        return connections.connect(account).instrument(asked.instrument.reveal())
+    except ValueError as error:
+        raise InvalidRequest(f"{error}", param=f"/{method.instrument}") from error
+
+
+def _expires_at(asked: PaymentRequest, method: MethodCapability) -> datetime | None:
+    """A pushed prompt ends by itself; its life is the longest that the payment waits for it."""
+    if method.prompt_life is None:
+        return asked.expires_at
+    life: timedelta = settings.PROMPT_LIFE
+    return clock.now() + life
+
+
+def _hint(instrument: str, method: MethodCapability) -> str:
+    """What may be shown of a phone number; of a token, nothing."""
+    return f"{instrument[:4]}•••{instrument[-3:]}" if method.instrument == "phone" else ""
+
+
+def _prompt_lock(instrument: str, account: ProviderAccount, method: MethodCapability) -> str | None:
+    if method.prompt_life is None:
+        return None
+    return sealing.fingerprint("prompt", account.pk, instrument, livemode=account.livemode)
+
+
+@contextmanager
+def place_in_flight(account: ProviderAccount) -> Iterator[None]:
+    """One of the account's calls in flight; none free is `provider_busy`, before anything is written."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(connections.reserve(account))
+        except http.Busy as error:
+            raise ProviderBusy(
+                f"{account.provider} is answering slowly and takes no more calls now. "
+                "Nothing was created; send the same request again.",
+                retry_after=2,
+            ) from error
+        yield
+
+
+def _explained(error: IntegrityError, attempt: Attempt) -> Exception:
+    if violated(error) == "one_open_prompt":
+        return PromptOpen(
+            f"A prompt is open on {attempt.payment.instrument_hint}. Wait until it is answered or has expired.",
+            param="/phone",
+            retry_after=60,
+        )
+    return error

@@ -1,0 +1,95 @@
+"""The lifecycles of money coming in, on one screen."""
+
+from django.db.models import TextChoices
+
+from core.states import Machine
+
+
+class PaymentState(TextChoices):
+    CREATED = "created"
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    AUTHORIZED = "authorized"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class AttemptState(TextChoices):
+    OPEN = "open"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class OperationState(TextChoices):
+    CREATED = "created"
+    SENDING = "sending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class RefundState(TextChoices):
+    CREATED = "created"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_P, _A, _O, _R = PaymentState, AttemptState, OperationState, RefundState
+_PAYMENT_ENDS = (_P.SUCCEEDED, _P.FAILED, _P.CANCELLED, _P.EXPIRED)
+
+PAYMENT = Machine(
+    start=_P.CREATED,
+    edges={
+        _P.CREATED: (_P.PROCESSING, _P.REQUIRES_ACTION, _P.AUTHORIZED, *_PAYMENT_ENDS),
+        _P.PROCESSING: (_P.REQUIRES_ACTION, _P.AUTHORIZED, *_PAYMENT_ENDS),
+        _P.REQUIRES_ACTION: (_P.PROCESSING, _P.AUTHORIZED, *_PAYMENT_ENDS),
+        _P.AUTHORIZED: _PAYMENT_ENDS,
+        _P.SUCCEEDED: (),
+        _P.FAILED: (),
+        _P.CANCELLED: (),
+        _P.EXPIRED: (),
+    },
+    late={_P.FAILED: (_P.SUCCEEDED,), _P.CANCELLED: (_P.SUCCEEDED,), _P.EXPIRED: (_P.SUCCEEDED,)},
+    success=(_P.SUCCEEDED,),
+)
+
+ATTEMPT = Machine(
+    start=_A.OPEN,
+    edges={
+        _A.OPEN: (_A.SUCCEEDED, _A.FAILED, _A.ABANDONED),
+        _A.SUCCEEDED: (),
+        _A.FAILED: (),
+        _A.ABANDONED: (),
+    },
+    late={_A.FAILED: (_A.SUCCEEDED,), _A.ABANDONED: (_A.SUCCEEDED,)},
+    success=(_A.SUCCEEDED,),
+)
+
+OPERATION = Machine(
+    start=_O.CREATED,
+    edges={
+        _O.CREATED: (_O.SENDING, _O.FAILED),
+        _O.SENDING: (_O.SUCCEEDED, _O.FAILED, _O.UNKNOWN),
+        _O.UNKNOWN: (_O.SUCCEEDED, _O.FAILED),
+        _O.SUCCEEDED: (),
+        _O.FAILED: (),
+    },
+    success=(_O.SUCCEEDED,),
+)
+
+REFUND = Machine(
+    start=_R.CREATED,
+    edges={
+        _R.CREATED: (_R.PENDING, _R.SUCCEEDED, _R.FAILED, _R.CANCELLED),
+        _R.PENDING: (_R.SUCCEEDED, _R.FAILED, _R.CANCELLED),
+        _R.SUCCEEDED: (_R.FAILED,),
+        _R.FAILED: (),
+        _R.CANCELLED: (),
+    },
+    success=(_R.SUCCEEDED,),
+)

@@ -1,0 +1,178 @@
+"""Sends what a provider tells us unasked: on time, twice, late, in the wrong order, or never."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from simulators.settings import Settings
+
+THREADS = 32
+LOG_LENGTH = 2000
+REORDER_GAP_SECONDS = 0.1
+
+
+@dataclass
+class Callback:
+    """One message to one address; `write` gives body and headers anew for each attempt, as signatures age."""
+
+    url: str
+    label: str
+    write: Callable[[], tuple[bytes, Mapping[str, str]]]
+    done: Callable[[], None] = lambda: None
+    finished: threading.Event = field(default_factory=threading.Event)
+    started: bool = False
+
+
+class Timer:
+    """Runs things later, each on a thread of a pool; `close` forgets what is still waiting."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = itertools.count()
+        self._closed = False
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="callback")
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        with self._changed:
+            entry = (time.monotonic() + seconds, next(self._number), action)
+            heapq.heappush(self._waiting, entry)
+            if self._waiting[0] is entry:
+                self._changed.notify()
+
+    def forget(self) -> None:
+        with self._changed:
+            self._waiting.clear()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._closed and not self._due():
+                    wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                    self._changed.wait(wait)
+                if self._closed:
+                    return
+                self._pool.submit(_run_loudly, heapq.heappop(self._waiting)[2])
+
+    def _due(self) -> bool:
+        return bool(self._waiting) and self._waiting[0][0] <= time.monotonic()
+
+
+def _run_loudly(action: Callable[[], None]) -> None:
+    """A pool keeps exceptions to itself; these are bugs and must be seen."""
+    try:
+        action()
+    except Exception:
+        logging.exception("what was to happen later failed")
+
+
+class Sender:
+    """Delivers callbacks in the modes of `simulators.trouble`, with retries for any answer but 2xx."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.timer = Timer()
+        self.log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
+        self._settings = settings
+        self._local = threading.local()
+        self._held: list[Callback] = []
+        self._lock = threading.Lock()
+
+    def send(self, callbacks: Sequence[Callback], mode: str = "") -> None:
+        """Send the callbacks of one occasion. `before_answer` waits until each was tried once."""
+        mode = mode or self._settings.callback_mode
+        if mode == "missing":
+            for callback in callbacks:
+                self._note(callback, "missing on purpose")
+        elif mode == "reordered":
+            self._send_reordered(callbacks)
+        else:
+            delay = self._settings.callback_late_seconds if mode == "late" else self._settings.callback_seconds
+            self._send_in_order(callbacks, 0.0 if mode == "before_answer" else delay, twice=mode == "duplicate")
+        if mode == "before_answer":
+            for callback in callbacks:
+                callback.finished.wait(self._settings.callback_timeout_seconds)
+
+    def forget(self) -> None:
+        self.timer.forget()
+        self.log.clear()
+        with self._lock:
+            self._held.clear()
+
+    def _send_in_order(self, callbacks: Sequence[Callback], delay: float, twice: bool) -> None:
+        for place, callback in enumerate(callbacks):
+            start = delay + place * self._settings.callback_gap_seconds
+            self._schedule(start, callback)
+            if twice:
+                self._schedule(start + self._settings.callback_duplicate_seconds, callback)
+        with self._lock:
+            overtaken, self._held = self._held, []
+        for callback in overtaken:
+            self._schedule(delay + REORDER_GAP_SECONDS, callback, once=True)
+
+    def _send_reordered(self, callbacks: Sequence[Callback]) -> None:
+        if len(callbacks) == 1:
+            with self._lock:
+                self._held.extend(callbacks)
+            # Nothing may follow that could overtake it: then it is merely late.
+            self._schedule(self._settings.callback_late_seconds, callbacks[0], once=True)
+            return
+        for place, callback in enumerate(reversed(callbacks)):
+            self._schedule(self._settings.callback_seconds + place * REORDER_GAP_SECONDS, callback)
+
+    def _schedule(self, seconds: float, callback: Callback, once: bool = False) -> None:
+        retries = list(self._settings.callback_retries)
+        self.timer.later(seconds, lambda: self._attempt(callback, retries, once))
+
+    def _attempt(self, callback: Callback, retries: list[float], once: bool) -> None:
+        with self._lock:
+            if once and callback.started:
+                return
+            callback.started = True
+        status = self._post(callback)
+        self._note(callback, status)
+        callback.finished.set()
+        if isinstance(status, int) and 200 <= status < 300:
+            callback.done()
+        elif retries:
+            self.timer.later(retries[0], lambda: self._attempt(callback, retries[1:], False))
+
+    def _post(self, callback: Callback) -> int | str:
+        """The status of the answer, or the name of what went wrong on the way."""
+        body, headers = callback.write()
+        timeout = self._settings.callback_timeout_seconds
+        try:
+            answer = self._session().post(
+                callback.url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False
+            )
+        except (requests.RequestException, ValueError) as error:
+            return type(error).__name__
+        return answer.status_code
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            self._local.session.trust_env = False
+        session: requests.Session = self._local.session
+        return session
+
+    def _note(self, callback: Callback, result: int | str) -> None:
+        self.log.append({"at": time.time(), "url": callback.url, "about": callback.label, "result": result})

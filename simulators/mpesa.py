@@ -1,0 +1,152 @@
+"""M-Pesa Daraja: OAuth, STK push and its query, transaction status, reversal.
+
+Source: developer.safaricom.co.ke (Authorization, MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus,
+Reversal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simulators.ledger import LedgerEntry
+from simulators.memory import Memory
+from simulators.mpesa_books import Books
+from simulators.mpesa_certificate import certificate
+from simulators.mpesa_errors import MpesaError
+from simulators.mpesa_fields import Fields
+from simulators.mpesa_initiator import Initiator
+from simulators.mpesa_ledger import known_as, ledger_of
+from simulators.mpesa_pages import prompts_page
+from simulators.mpesa_prompts import Prompts
+from simulators.mpesa_settings import MpesaSettings
+from simulators.mpesa_tokens import Tokens
+from simulators.mpesa_words import DESCRIPTIONS, MAGIC_AMOUNTS, OUTCOMES, STILL_PENDING
+from simulators.server import Answer, Handle, Request, Router
+from simulators.simulator import Simulator
+from simulators.trouble import Trouble
+
+JSON = dict[str, Any]
+PUSH = "/mpesa/stkpush/v1/processrequest"
+
+
+class Mpesa(Simulator):
+    name, title = "mpesa", "M-Pesa Daraja"
+    magic_amounts = MAGIC_AMOUNTS
+    settings: MpesaSettings
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory, MpesaSettings())
+        self.books = Books(memory)
+        self.tokens = Tokens(memory, self.settings)
+        self.prompts = Prompts(self.books, self.settings, self.sender)
+        self.initiator = Initiator(self.books, self.settings, self.sender)
+        self.serve_routes(
+            Router(
+                {
+                    "GET /oauth/v1/generate": self.tokens.generate,
+                    f"POST {PUSH}": self._with_token(self._push),
+                    "POST /mpesa/stkpushquery/v1/query": self._with_token(self._query),
+                    "POST /mpesa/transactionstatus/v1/query": self._with_token(self._status),
+                    "POST /mpesa/reversal/v1/request": self._with_token(self._reversal),
+                }
+            )
+        )
+
+    def _with_token(self, act: Callable[[Request], JSON]) -> Handle:
+        def handle(request: Request) -> Answer:
+            self.tokens.check(request)
+            return Answer.of_json(act(request))
+
+        return handle
+
+    def perform(self, request: Request, handle: Handle) -> Answer:
+        try:
+            return super().perform(request, handle)
+        except MpesaError as error:
+            return error.answer()
+
+    def _push(self, request: Request) -> JSON:
+        return self.prompts.push(Fields(request), request.callback_mode)
+
+    def _query(self, request: Request) -> JSON:
+        return self.prompts.query(Fields(request))
+
+    def _status(self, request: Request) -> JSON:
+        return self.initiator.status(Fields(request), request.trouble.do if request.trouble else "")
+
+    def _reversal(self, request: Request) -> JSON:
+        return self.initiator.reversal(Fields(request), request.trouble.do if request.trouble else "")
+
+    def magic_trouble(self, request: Request) -> Trouble | None:
+        if request.route != PUSH or request.document is None:
+            return None
+        amount = str(request.document.get("Amount", ""))
+        return self.magic(int(amount)) if amount.isdigit() else None
+
+    def not_found(self, request: Request, known_path: bool) -> Answer:
+        if known_path:
+            return MpesaError("405.001", "Method Not Allowed").answer()
+        return MpesaError("404.001.01", "Resource not found").answer()
+
+    def server_error(self) -> Answer:
+        return MpesaError("500.003.1001", "Internal Server Error").answer()
+
+    def rate_limited(self) -> Answer:
+        return MpesaError("500.003.02", "Spike Arrest Violation", 429).answer()
+
+    def ledger(self) -> list[LedgerEntry]:
+        return ledger_of(self.books)
+
+    def simulate(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """`outcome`: a word of OUTCOMES or a result code; `callback`: how the callback goes out."""
+        id, outcome = self._find(wanted), str(wanted.get("outcome", "approve"))
+        result = OUTCOMES.get(outcome, outcome)
+        if result not in DESCRIPTIONS or result == STILL_PENDING:
+            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}, or a result code")
+        mode = str(wanted.get("callback", ""))
+        if outcome == "late_success":
+            self.prompts.late_success(id, mode)
+        else:
+            self.prompts.settle(id, result, mode)
+        return {"id": id, "state": outcome, "result": result}
+
+    def _find(self, wanted: Mapping[str, Any]) -> str:
+        """The prompt by its id, else the newest with that account reference."""
+        id, reference = wanted.get("id"), str(wanted.get("reference", ""))
+        if id:
+            return str(id)
+        for prompt in self.books.prompts.newest_first():
+            if reference in known_as(prompt):
+                return prompt.id
+        raise KeyError(reference)
+
+    def phone_page(self) -> str:
+        return prompts_page(self.books, self.settings)
+
+    def own_page(self, request: Request) -> Answer | None:
+        if (request.method, request.path) != ("GET", "/_simulator/certificate"):
+            return None
+        return Answer(200, certificate().encode(), "application/x-pem-file")
+
+    def credentials(self) -> dict[str, str]:
+        settings = self.settings
+        tills = {store: till for till, store in settings.tills.items()}
+        shown = {}
+        for key, secret in settings.apps.items():
+            shown[f"app {key}"] = secret
+        for short_code, passkey in settings.passkeys.items():
+            till = tills.get(short_code)
+            label = f"store {short_code}, till {till}" if till else f"paybill {short_code}"
+            shown[label] = passkey
+        for name, password in settings.initiators.items():
+            shown[f"initiator {name}"] = password
+        return shown | {"certificate": f"{self.base_url}/_simulator/certificate"}
+
+    def forget(self) -> None:
+        self.books.clear()
+        self.tokens.clear()
+
+    def resume(self) -> None:
+        self.prompts.resume()
+        self.initiator.resume()

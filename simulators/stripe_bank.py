@@ -1,0 +1,187 @@
+"""The bank's and the payer's side of Stripe: the challenge page, the phone, and what happens with time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from simulators import stripe_charges as charges
+from simulators import stripe_intents as intents
+from simulators import stripe_refunds as refunds
+from simulators.callbacks import Sender
+from simulators.ledger import Conflict
+from simulators.stripe_account import Account, Cause
+from simulators.stripe_cards import CARDS_BY_FINGERPRINT, GENERIC, INSUFFICIENT
+from simulators.stripe_settings import StripeSettings
+from simulators.stripe_webhooks import deliver
+
+JSON = dict[str, Any]
+Step = Callable[[Account, Cause, JSON], object]
+
+
+def _insufficient(account: Account, cause: Cause, intent: JSON) -> None:
+    charges.authenticated(account, cause, intent, INSUFFICIENT)
+
+
+def _abandon(account: Account, cause: Cause, intent: JSON) -> None:
+    intents.give_up(account, cause, intent, "abandoned")
+
+
+def _expire(account: Account, cause: Cause, intent: JSON) -> None:
+    """Uncaptured for seven days: Stripe lets go of the money by itself."""
+    held = account.need("charge", intent["latest_charge"])
+    account.tell(cause, "charge.expired", held)
+    intents.give_up(account, cause, intent, "automatic")
+
+
+def _finish(account: Account, cause: Cause, intent: JSON) -> None:
+    charges.settle(account, cause, intent)
+
+
+def _refuse(account: Account, cause: Cause, intent: JSON) -> None:
+    charges.authenticated(account, cause, intent, GENERIC)
+
+
+def _dispute(account: Account, cause: Cause, intent: JSON) -> None:
+    charges.open_dispute(account, cause, account.need("charge", intent["latest_charge"]))
+
+
+def _win(account: Account, cause: Cause, intent: JSON) -> None:
+    charges.close_dispute(account, cause, account.need("charge", intent["latest_charge"]), "won")
+
+
+def _lose(account: Account, cause: Cause, intent: JSON) -> None:
+    charges.close_dispute(account, cause, account.need("charge", intent["latest_charge"]), "lost")
+
+
+# What a person, the bank or time can do, by the kind and the status of the object.
+OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
+    ("payment_intent", "requires_action"): {
+        "approve": charges.authenticated,
+        "decline": charges.authentication_failed,
+        "timeout": charges.authentication_failed,
+        "insufficient_funds": _insufficient,
+        "cancel": _abandon,
+    },
+    ("payment_intent", "processing"): {"approve": _finish, "decline": _refuse},
+    ("payment_intent", "requires_capture"): {"expire": _expire},
+    ("payment_intent", "succeeded"): {"dispute": _dispute, "dispute_won": _win, "dispute_lost": _lose},
+    ("refund", "pending"): {
+        "succeed": refunds.succeed,
+        "fail": refunds.fail,
+        "requires_action": refunds.require_action,
+    },
+    ("refund", "succeeded"): {"fail": refunds.fail},
+    ("refund", "requires_action"): {"succeed": refunds.succeed, "fail": refunds.fail},
+}
+EVERY_OUTCOME = sorted({outcome for outcomes in OUTCOMES.values() for outcome in outcomes})
+
+
+class Bank:
+    """Acts on accounts from outside a call: every step takes the account's lock and then sends its events."""
+
+    def __init__(self, settings: StripeSettings, sender: Sender) -> None:
+        self._settings, self._sender = settings, sender
+
+    def act(self, account: Account, id: str, outcome: str, callback_mode: str = "") -> JSON:
+        """Let `outcome` happen to a payment or refund. ValueError: no such outcome. Conflict: not now."""
+        if outcome not in EVERY_OUTCOME:
+            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(EVERY_OUTCOME)}")
+        cause = Cause(version=self._settings.api_version, callback_mode=callback_mode)
+        with account.lock:
+            document = account.get(id)
+            if document is None:
+                raise KeyError(id)
+            step = OUTCOMES.get((document["object"], document["status"]), {}).get(outcome)
+            disputed = outcome.startswith("dispute_") and not _is_disputed(account, document)
+            if step is None or disputed:
+                raise Conflict(f"{id} is {document['status']}: {outcome} is not possible now")
+            step(account, cause, document)
+        self.publish(account, cause)
+        return document
+
+    def publish(self, account: Account, cause: Cause) -> None:
+        """Send the events of a cause and start the clocks that they wind up."""
+        self._wind(account, cause.events)
+        deliver(account, cause, self._sender, self._settings)
+
+    def resume(self, account: Account) -> None:
+        """Wind up again what a restart stopped."""
+        for intent in account.tables["pi"].rows():
+            if intent["status"] in ("processing", "succeeded"):
+                self._wind(account, [{"type": f"payment_intent.{intent['status']}", "data": {"object": intent}}])
+        for refund in account.tables["re"].rows():
+            self._wind(account, [{"type": "refund.created", "data": {"object": refund}}])
+
+    def _wind(self, account: Account, events: Iterable[JSON]) -> None:
+        for event in events:
+            document = event["data"]["object"]
+            match event["type"]:
+                case "payment_intent.processing":
+                    self._later(self._settings.processing_seconds, account, document["id"], "approve")
+                case "payment_intent.succeeded" if document["capture_method"] == "automatic_async":
+                    self._sender.timer.later(
+                        self._settings.balance_seconds,
+                        lambda id=document["id"]: self._book(account, id),  # type: ignore[misc]
+                    )
+                case "refund.created":
+                    self._wind_refund(account, document)
+
+    def _wind_refund(self, account: Account, refund: JSON) -> None:
+        paid = account.need("charge", refund["charge"])
+        card = CARDS_BY_FINGERPRINT[paid["payment_method_details"]["card"]["fingerprint"]]
+        outcome = {"refund_pending": "succeed", "refund_fails": "fail"}.get(card.afterwards)
+        if outcome and refund["status"] in ("pending", "succeeded"):
+            self._later(self._settings.refund_seconds, account, refund["id"], outcome)
+
+    def _later(self, seconds: float, account: Account, id: str, outcome: str) -> None:
+        def strike() -> None:
+            try:
+                self.act(account, id, outcome)
+            except (Conflict, KeyError):
+                # A person or a reset was faster than the clock.
+                return
+
+        self._sender.timer.later(seconds, strike)
+
+    def _book(self, account: Account, id: str) -> None:
+        cause = Cause(version=self._settings.api_version)
+        with account.lock:
+            intent = account.get(id)
+            if intent is None:
+                return
+            charges.book_later(account, cause, intent)
+        self.publish(account, cause)
+
+
+def _is_disputed(account: Account, intent: JSON) -> bool:
+    paid = account.get(intent["latest_charge"] or "")
+    return bool(paid and paid["disputed"])
+
+
+def return_address(account: Account, intent: JSON) -> str | None:
+    """Where the challenge page sends the browser: the caller's `return_url` with Stripe's three words.
+
+    Source: docs.stripe.com/payments/3d-secure/authentication-flow. Never proof of payment.
+    """
+    back = (account.notes.get(intent["id"]) or {}).get("return_url")
+    if not back:
+        return None
+    paid = intent["status"] in ("succeeded", "requires_capture", "requires_confirmation")
+    status = "succeeded" if paid else "pending" if intent["status"] == "processing" else "failed"
+    words = {
+        "payment_intent": intent["id"],
+        "payment_intent_client_secret": intent["client_secret"],
+        "redirect_status": status,
+    }
+    parts = urlsplit(back)
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *words.items()])
+    return urlunsplit(parts._replace(query=query))
+
+
+def known_as(account: Account, document: Mapping[str, Any]) -> set[str]:
+    """Everything the caller may know a payment or refund by: metadata values and idempotency key."""
+    notes = account.notes.get(document["id"]) or {}
+    key = notes.get("idempotency_key")
+    return {*document["metadata"].values(), *([key] if key else [])}

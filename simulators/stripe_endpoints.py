@@ -1,0 +1,87 @@
+"""Stripe's calls: what each takes and does. The list is the simulator's whole promise.
+
+Source: docs.stripe.com/api (payment_intents, refunds, charges, events, webhook_endpoints, disputes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from simulators import stripe_charges as charges
+from simulators import stripe_intents as intents
+from simulators import stripe_refunds as refunds
+from simulators import stripe_webhooks as webhooks
+from simulators.server import Request
+from simulators.stripe_account import Account, Cause
+from simulators.stripe_reading import PAGING, list_rows
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One call of the API: the parameters that it takes, and what it does under the account's lock."""
+
+    act: Callable[[Account, Cause, Request], JSON]
+    parameters: tuple[str, ...] = ()
+
+
+def _retrieve(kind: str, param: str) -> Endpoint:
+    return Endpoint(lambda account, cause, request: account.need(kind, request.parameters[param], param=param))
+
+
+def _listing(prefix: str, *filters: str) -> Endpoint:
+    def act(account: Account, cause: Cause, request: Request) -> JSON:
+        return list_rows(account.tables[prefix].newest_first(), request.path, cause.parameters, filters)
+
+    return Endpoint(act, (*PAGING, *filters))
+
+
+def _on(kind: str, param: str, step: Callable[[Account, Cause, JSON], JSON], *parameters: str) -> Endpoint:
+    def act(account: Account, cause: Cause, request: Request) -> JSON:
+        return step(account, cause, account.need(kind, request.parameters[param], param=param))
+
+    return Endpoint(act, parameters)
+
+
+def _on_intent(step: Callable[[Account, Cause, JSON], JSON], *parameters: str) -> Endpoint:
+    return _on("payment_intent", "intent", step, *parameters)
+
+
+ENDPOINTS = {
+    "POST /v1/payment_intents": Endpoint(lambda a, c, r: intents.create(a, c), intents.CREATE_PARAMETERS),
+    "GET /v1/payment_intents": _listing("pi", "customer"),
+    "GET /v1/payment_intents/{intent}": _retrieve("payment_intent", "intent"),
+    "POST /v1/payment_intents/{intent}": _on_intent(intents.update, *intents.UPDATE_PARAMETERS),
+    "POST /v1/payment_intents/{intent}/confirm": _on_intent(intents.confirm, *intents.CONFIRM_PARAMETERS),
+    "POST /v1/payment_intents/{intent}/capture": _on_intent(charges.capture, "amount_to_capture"),
+    "POST /v1/payment_intents/{intent}/cancel": _on_intent(intents.cancel, "cancellation_reason"),
+    "POST /v1/refunds": Endpoint(lambda a, c, r: refunds.create(a, c), refunds.CREATE_PARAMETERS),
+    "GET /v1/refunds": _listing("re", "charge", "payment_intent"),
+    "GET /v1/refunds/{refund}": _retrieve("refund", "refund"),
+    "POST /v1/refunds/{refund}/cancel": _on("refund", "refund", refunds.cancel),
+    "GET /v1/charges/{charge}": _retrieve("charge", "charge"),
+    "GET /v1/payment_methods/{payment_method}": _retrieve("payment_method", "payment_method"),
+    "GET /v1/balance_transactions/{id}": _retrieve("balance_transaction", "id"),
+    "GET /v1/disputes/{dispute}": _retrieve("dispute", "dispute"),
+    "GET /v1/events": _listing("evt", "type", "types"),
+    "GET /v1/events/{id}": _retrieve("event", "id"),
+    "POST /v1/webhook_endpoints": Endpoint(
+        lambda a, c, r: webhooks.create_endpoint(a, c.parameters), webhooks.ENDPOINT_PARAMETERS
+    ),
+    "GET /v1/webhook_endpoints": _listing("we"),
+    "GET /v1/webhook_endpoints/{webhook_endpoint}": _retrieve("webhook_endpoint", "webhook_endpoint"),
+    "POST /v1/webhook_endpoints/{webhook_endpoint}": _on(
+        "webhook_endpoint",
+        "webhook_endpoint",
+        lambda account, cause, endpoint: webhooks.update_endpoint(account, endpoint, cause.parameters),
+        *webhooks.ENDPOINT_PARAMETERS,
+    ),
+    "DELETE /v1/webhook_endpoints/{webhook_endpoint}": _on(
+        "webhook_endpoint",
+        "webhook_endpoint",
+        lambda account, cause, endpoint: webhooks.delete_endpoint(account, endpoint),
+    ),
+}

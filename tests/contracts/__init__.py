@@ -1,0 +1,1 @@
+"""One abstract suite for each provider seam; every provider's own tests subclass it."""

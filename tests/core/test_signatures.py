@@ -1,0 +1,88 @@
+"""Stripe's scheme: a stamp and an HMAC over it and the raw body. The vector is its documentation's."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core.crypto import Secret
+from core.signatures import BadSignature, timestamped_hmac_sha256
+
+BODY = b'{"id":"evt_1SampleW","object":"event"}'
+STAMP = 1795200004
+DIGEST = "ed47594fdc7e0d6570751ead14111a125da7153c6964903e7e9e2a8d3760f6fa"
+HEADER = f"t={STAMP},v1={DIGEST}"
+
+
+def check(
+    header: str, *, body: bytes = BODY, secrets: tuple[str, ...] = ("whsec_sample_secret",), age: int = 0
+):
+    timestamped_hmac_sha256(
+        header=header,
+        body=body,
+        secrets=[Secret(secret) for secret in secrets],
+        now=datetime.fromtimestamp(STAMP + age, UTC),
+    )
+
+
+def test_the_golden_vector_is_accepted():
+    check(HEADER)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"t={STAMP},v1={'0' * 64},v1={DIGEST}",
+        f"t={STAMP},v1={DIGEST},v0={'0' * 64}",
+        f"v1={DIGEST},t={STAMP}",
+        f"t={STAMP}, v1={DIGEST}",
+    ],
+)
+def test_one_fitting_signature_among_several_is_enough(header: str):
+    check(header)
+
+
+def test_the_old_and_the_new_secret_are_both_accepted():
+    check(HEADER, secrets=("whsec_new", "whsec_sample_secret"))
+
+
+@pytest.mark.parametrize("age", [-300, 300])
+def test_a_stamp_is_good_for_five_minutes_either_way(age: int):
+    check(HEADER, age=age)
+
+
+@pytest.mark.parametrize("age", [-301, 301, 10**6])
+def test_a_stale_or_a_future_stamp_is_refused(age: int):
+    with pytest.raises(BadSignature, match="timestamp"):
+        check(HEADER, age=age)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "nonsense",
+        f"t={STAMP}",
+        f"v1={DIGEST}",
+        f"t={STAMP},v0={DIGEST}",
+        f"t=,v1={DIGEST}",
+        f"t=-1,v1={DIGEST}",
+        f"t=１７９５２０００,v1={DIGEST}",  # noqa: RUF001  (digits, but not ASCII ones)
+        f"t={STAMP},t={STAMP},v1={DIGEST}",
+    ],
+)
+def test_a_header_of_another_shape_is_refused(header: str):
+    with pytest.raises(BadSignature, match="missing or malformed"):
+        check(header)
+
+
+def test_another_body_secret_or_digest_does_not_fit():
+    for call in (
+        lambda: check(HEADER, body=BODY + b"\n"),
+        lambda: check(HEADER, secrets=("sample_secret",)),
+        lambda: check(HEADER, secrets=()),
+        lambda: check(HEADER.upper().replace("T=", "t=").replace("V1=", "v1=")),
+        lambda: check(f"t={STAMP},v1=é"),
+        lambda: check(f"t={STAMP + 1},v1={DIGEST}"),
+    ):
+        with pytest.raises(BadSignature, match="no signature fits"):
+            call()
