@@ -119,9 +119,9 @@ class OperationDeclaration:
             return True
         return self.replay is Replay.KEY and age < self.key_lifetime - self.margin
 
-    def next_ask(self, asked: int) -> timedelta | None:
-        """When, after the send, the question number `asked` (from 0) is due; None at the end."""
-        return self.ask_after[asked] if asked < len(self.ask_after) else None
+    def next_ask(self, age: timedelta) -> timedelta | None:
+        """When, after the send, the next question is due for a write that is `age` old; None at the end."""
+        return next((time for time in self.ask_after if time > age), None)
 
 
 @dataclass(frozen=True, slots=True)

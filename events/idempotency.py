@@ -1,14 +1,14 @@
 """once(): a merchant's key binds a request to one object for ever; a repeat gets the first answer."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 from core import clock
 from core.crypto import KeyRing, Purpose, matches
@@ -42,11 +42,10 @@ class Claim:
     accepted: Callable[[str], AuditEntry] = field(repr=False)
     answered: Callable[[str, int], AuditEntry] = field(repr=False)
 
-    @contextmanager
-    def together_with(self, object_id: str, *rows: models.Model) -> Iterator[None]:
+    def bind(self, object_id: str, *rows: models.Model) -> None:
         """Bind the key to the object and insert `rows`, all in one statement; raises AlreadyClaimed.
 
-        What the block does joins the same transaction.
+        Outside a transaction the statement commits by itself; inside one it belongs to it.
         """
         bound = IdempotencyKey(
             merchant=self.merchant,
@@ -57,9 +56,8 @@ class Claim:
             lease_until=clock.now() + settings.IDEMPOTENCY_LEASE,
         )
         try:
-            with transaction.atomic():
+            with _savepoint():
                 insert_all(bound, *rows, self.accepted(object_id))
-                yield
         except IntegrityError as error:
             if self.find() is not None:
                 raise AlreadyClaimed(self.key) from error
@@ -67,6 +65,11 @@ class Claim:
 
     def find(self) -> IdempotencyKey | None:
         return IdempotencyKey.objects.filter(merchant=self.merchant, livemode=self.livemode, key=self.key).first()
+
+
+def _savepoint() -> AbstractContextManager[None]:
+    """Inside a transaction a violated constraint must not end it; outside, one statement needs no transaction."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
 def request_fingerprint(*parts: str, livemode: bool) -> str:

@@ -41,6 +41,8 @@ def move(row: Any, to: str, *, by: str, because: str, **changes: Any) -> Verdict
 
 def record(row: Any, **changes: Any) -> None:
     """Write columns of a locked row that are not its state."""
+    if not changes:
+        return
     for name, value in changes.items():
         setattr(row, name, value)
     type(row)._default_manager.filter(pk=row.pk).update(**changes)

@@ -120,8 +120,8 @@ class EndpointsView(ApiView):
         )
 
         def act(claim: Any) -> WebhookEndpoint:
-            with claim.together_with(endpoint.pk, endpoint):
-                return endpoint
+            claim.bind(endpoint.pk, endpoint)
+            return endpoint
 
         return self.once(
             act=act,

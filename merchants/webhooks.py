@@ -152,7 +152,8 @@ def _put_off(delivery: Delivery) -> None:
         _finish([delivery], Delivery.State.FAILED)
         return
     wait = RETRY_AFTER[delivery.tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
-    Delivery.objects.filter(pk=delivery.pk).update(claim=None, due_at=clock.now() + wait)
+    held = Delivery.objects.filter(pk=delivery.pk, claim=delivery.claim, state=Delivery.State.PENDING)
+    held.update(claim=None, due_at=clock.now() + wait)
 
 
 def _note_health(results: Sequence[tuple[Delivery, Try]]) -> None:

@@ -25,9 +25,9 @@ from payments.providers.base import (
 )
 from payments.services import booking, connections, dashboard_refunds, refund_booking, resolving
 from payments.services.booking import Because
-from payments.services.operations import lock_operation, schedule
+from payments.services.operations import lock_operation, recognise, schedule
 
-_STILL_WAITING_SECONDS = 5
+_STILL_WAITING_SECONDS, _WAITS = 5, 36
 
 
 class PaymentCallbacks:
@@ -182,6 +182,7 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
         operation = lock_operation(operation)
         because = Because(by=callback.provider, source="callback", detail=f"query after callback {callback.pk}")
         booking.apply_to_attempt(operation.attempt, _with_receipt(report, told), because)
+        recognise(operation, because)
         schedule(operation)
         inbox.finish(
             callback,
@@ -192,7 +193,11 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
 
 
 def _wait(callback: Callback) -> None:
-    inbox.postpone(callback, seconds=_STILL_WAITING_SECONDS, note="asked; the provider does not say yet")
+    """The provider's own word has not come round yet. After a while the operation's schedule goes on alone."""
+    if callback.tries < _WAITS:
+        inbox.postpone(callback, seconds=_STILL_WAITING_SECONDS, note="asked; the provider does not say yet")
+    else:
+        _park(callback, "the provider does not confirm what this callback says")
 
 
 def _disagreement(operation: Operation, told: Report, payer: Secret | None) -> str:
@@ -256,6 +261,7 @@ def _answer_to_lookup(callback: Callback, lookup: Operation, notice: Notice) -> 
         because = Because(by=callback.provider, source="query", detail=f"status by callback {callback.pk}")
         refund: Refund = locked.refund  # type: ignore[assignment]  # a lookup that has a refund asks about one
         refund_booking.apply_to_refund(refund, report, because)
+        recognise(locked, because)
         schedule(locked)
         inbox.finish(callback, _state(report), subject=refund.pk, note=report.provider_status)
 

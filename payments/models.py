@@ -41,7 +41,6 @@ class Payment(Subjected):
     refunded_amount = models.BigIntegerField(default=0)
     late = models.BooleanField(default=False)
     underpaid = models.BooleanField(default=False)
-    unconfirmed = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

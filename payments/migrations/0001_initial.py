@@ -67,7 +67,6 @@ class Migration(migrations.Migration):
                 ("refunded_amount", models.BigIntegerField(default=0)),
                 ("late", models.BooleanField(default=False)),
                 ("underpaid", models.BooleanField(default=False)),
-                ("unconfirmed", models.BooleanField(default=False)),
                 (
                     "merchant",
                     models.ForeignKey(

@@ -41,28 +41,33 @@ def lock_attempt(attempt: Attempt) -> Attempt:
 
 def apply_to_attempt(attempt: Attempt, report: Report, because: Because) -> None:
     """Book what the report says has moved, then take attempt and payment where its word leads."""
-    _learn(attempt, report)
+    learned = _learned(attempt, report)
     for moved in report.moved:
         if moved.kind is ReceiptKind.CAPTURE:
             book_capture(attempt, moved, because)
     if report.moved or report.word is Word.SUCCEEDED:
-        _settle(attempt, because)
+        _settle(attempt, because, learned)
     else:
+        if learned:
+            record(attempt, **learned)
         _follow(attempt, report, because)
 
 
-def _learn(attempt: Attempt, report: Report) -> None:
-    changes = {}
+def _learned(attempt: Attempt, report: Report) -> dict[str, str]:
+    """The provider's id, if it was not known, and its latest word: columns that are written with the next step."""
+    learned = {}
     if report.provider_id and not attempt.provider_id:
-        changes["provider_id"] = report.provider_id
+        learned["provider_id"] = report.provider_id
     if report.provider_status and report.provider_status != attempt.provider_status:
-        changes["provider_status"] = report.provider_status[:100]
-    if changes:
-        record(attempt, **changes)
+        learned["provider_status"] = report.provider_status[:100]
+    return learned
 
 
 def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because) -> None:
-    """Write the receipt, once for ever, and count its money on the payment."""
+    """Write the receipt, once for ever, and count its money on the payment.
+
+    The count is set on the row here and written by the step that follows in the same transaction.
+    """
     receipt = _receipt(attempt, moved, because)
     if receipt is None:
         return
@@ -74,7 +79,7 @@ def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because) -> None:
         return
     wanted = max(attempt.asked_amount - payment.captured_amount, 0)
     excess = receipt.amount - min(receipt.amount, wanted)
-    record(payment, captured_amount=payment.captured_amount + receipt.amount - excess)
+    payment.captured_amount += receipt.amount - excess
     if excess:
         _book_excess(payment, receipt, excess)
 
@@ -84,7 +89,8 @@ def _receipt(attempt: Attempt, moved: MoneyMoved, because: Because) -> Receipt |
     captures = Receipt.objects.filter(attempt=attempt, kind=ReceiptKind.CAPTURE)
     if not moved.provider_money_id and captures.exists():
         return None
-    if moved.provider_money_id and _fill_pending(attempt, moved):
+    waits_for_receipt = attempt.state == AttemptState.SUCCEEDED
+    if moved.provider_money_id and waits_for_receipt and _fill_pending(attempt, moved):
         return None
     receipt = Receipt(
         account_id=attempt.account_id,
@@ -142,24 +148,28 @@ def _book_excess(payment: Payment, receipt: Receipt, excess: int) -> None:
     outbox.publish(payment, "overpaid")
 
 
-def _settle(attempt: Attempt, because: Because) -> None:
+def _settle(attempt: Attempt, because: Because, learned: dict[str, str]) -> None:
     """Succeed when what was asked is there; otherwise flag the payment and leave it to a person."""
     payment = attempt.payment
     if payment.captured_amount >= attempt.asked_amount:
         if payment.underpaid:
             record(payment, underpaid=False)
             attention.settle(payment, Attention.Reason.UNDERPAID, by=because.by)
-        move(attempt, AttemptState.SUCCEEDED, by=because.by, because=str(because), prompt_lock=None)
+        move(attempt, AttemptState.SUCCEEDED, by=because.by, because=str(because), prompt_lock=None, **learned)
         move(
             payment,
             PaymentState.SUCCEEDED,
             by=because.by,
             because=str(because),
+            captured_amount=payment.captured_amount,
             next_action=None,
             failure_code="",
             failure_message="",
         )
-    elif payment.state not in (PaymentState.SUCCEEDED,):
+        return
+    record(attempt, **learned)
+    record(payment, captured_amount=payment.captured_amount)
+    if payment.state != PaymentState.SUCCEEDED:
         _hold_underpaid(attempt, because)
 
 

@@ -17,7 +17,9 @@ from core.errors import (
     RefundExceedsCaptured,
 )
 from core.money import Money, NotRepresentable
+from events import attention
 from events.idempotency import Claim
+from events.models import Attention
 from events.transitions import move, record
 from payments.models import Attempt, Operation, Payment, Refund
 from payments.providers import REGISTRY
@@ -79,8 +81,7 @@ def _change(
             with transaction.atomic():
                 locked = lock_attempt(attempt)
                 operation, order = ready(locked.payment, locked)
-                with claim.together_with(payment.pk, operation):
-                    pass
+                claim.bind(payment.pk, operation)
         except IntegrityError as error:
             if violated(error) != "one_open_capture_or_cancel":
                 raise
@@ -123,8 +124,8 @@ def refund_payment(asked: RefundRequest, *, claim: Claim) -> Refund:
                 target_id=_receipt_id(attempt),
                 sending=True,
             )
-            with claim.together_with(refund.pk, refund, operation):
-                record(payment, refund_reserved=payment.refund_reserved + refund.amount)
+            claim.bind(refund.pk, refund, operation)
+            record(payment, refund_reserved=payment.refund_reserved + refund.amount)
         concluded = operations.perform(operation, order).refund
     return concluded or refund
 
@@ -201,3 +202,4 @@ def accept_underpaid(payment: Payment, *, by: str) -> None:
             prompt_lock=None,
         )
         move(locked, PaymentState.SUCCEEDED, by=by, because=reason, underpaid=False)
+        attention.settle(locked, Attention.Reason.UNDERPAID, by=by)

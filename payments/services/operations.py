@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +15,9 @@ from payments.providers.base import Failure, FailureCode, Kind, Order, Report, W
 from payments.services import booking, connections, refund_booking
 from payments.services.booking import Because
 from payments.services.preparing import UNSETTLED, declaration, kept_request, order_for
-from payments.states import AttemptState, OperationState, PaymentState
+from payments.states import AttemptState, OperationState, PaymentState, RefundState
+
+OPEN_REFUND = (RefundState.CREATED, RefundState.PENDING)
 
 
 def perform(operation: Operation, order: Order) -> Operation:
@@ -86,7 +88,6 @@ def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation
             leave_unknown(operation, str(outcome))
         else:
             _conclude_nothing(operation, outcome, because)
-        schedule(operation)
     return operation
 
 
@@ -102,10 +103,15 @@ def lock_operation(operation: Operation) -> Operation:
 
 
 def _conclude_report(operation: Operation, report: Report, because: Because) -> None:
-    to = OperationState.SUCCEEDED if happened(operation, report) else OperationState.FAILED
-    changes = _failure_columns(report.failure)
-    move(operation, to, by=because.by, because=str(because), provider_id=report.provider_id[:100], **changes)
     apply_report(operation, report, because)
+    to = OperationState.SUCCEEDED if happened(operation, report) else OperationState.FAILED
+    told = {"provider_id": report.provider_id[:100], **_failure_columns(report.failure)}
+    _step(operation, to, because, **told)
+
+
+def _step(operation: Operation, to: OperationState, because: Because, **columns: object) -> None:
+    """Take the operation to its state, and set when it is asked about next, in one statement."""
+    move(operation, to, by=because.by, because=str(because), **columns, **next_question(operation, to))
 
 
 def happened(operation: Operation, report: Report) -> bool:
@@ -132,22 +138,28 @@ def apply_report(operation: Operation, report: Report, because: Because) -> None
 def leave_unknown(operation: Operation, detail: str) -> None:
     """Nobody knows what happened: the payment or refund waits, and stays counted. The caller holds the locks."""
     because = Because(by=operation.by, source="answer", detail=detail)
-    move(operation, OperationState.UNKNOWN, by=because.by, because=detail)
     if operation.refund is not None:
         refund_booking.keep_pending(operation.refund, because)
     elif operation.kind == Kind.CREATE:
         move(operation.attempt.payment, PaymentState.PROCESSING, by=because.by, because=detail)
+    _step(operation, OperationState.UNKNOWN, because)
 
 
 def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Because) -> None:
     """Certain: the provider created nothing. A payment whose creation this was has failed."""
     failure = _failure(fault)
-    move(operation, OperationState.FAILED, by=because.by, because=str(fault), **_failure_columns(failure))
-    report = Report(Word.FAILED, failure=failure)
-    if operation.kind == Kind.CREATE or operation.refund is not None:
-        apply_report(operation, report, because)
+    if operation.kind == Kind.CREATE or operation.kind == Kind.REFUND:
+        apply_report(operation, Report(Word.FAILED, failure=failure), because)
     elif operation.kind != Kind.LOOKUP:
-        record(operation.attempt.payment, failure_code=str(failure.code), failure_message=failure.message[:300])
+        _take_back(operation, failure)
+    _step(operation, OperationState.FAILED, because, **_failure_columns(failure))
+
+
+def _take_back(operation: Operation, failure: Failure) -> None:
+    """A capture or cancel that did nothing leaves the payment as it was, and says why."""
+    attempt = operation.attempt
+    record(attempt, closing_as="", asked_amount=attempt.payment.amount)
+    record(attempt.payment, failure_code=str(failure.code), failure_message=failure.message[:300])
 
 
 def _failure(fault: ProviderFault) -> Failure:
@@ -164,31 +176,58 @@ def _failure_columns(failure: Failure | None) -> dict[str, str]:
     return {"failure_code": str(failure.code), "failure_message": failure.message[:300]} if failure else {}
 
 
-def schedule(operation: Operation) -> None:
-    """Set when the outcome is asked about next: at the declared times, or at the payment's expiry."""
-    if is_settled(operation):
-        record(operation, due_at=None, claim=None)
+def recognise(operation: Operation, because: Because) -> None:
+    """A write whose outcome was unknown, and whose effect has been seen on its attempt or refund, is known."""
+    if operation.state != OperationState.UNKNOWN:
         return
-    sent_at = operation.sent_at or clock.now()
-    ask_after = declaration(operation).next_ask(operation.asked)
-    times = [] if ask_after is None else [sent_at + ask_after * settings.RESOLVER_PACE]
+    attempt, refund = operation.attempt, operation.refund
+    match operation.kind:
+        case Kind.CREATE:
+            known, took_effect = bool(attempt.provider_id), True
+        case Kind.CAPTURE:
+            known, took_effect = attempt.state != AttemptState.OPEN, attempt.state == AttemptState.SUCCEEDED
+        case Kind.CANCEL:
+            known, took_effect = attempt.state != AttemptState.OPEN, attempt.state != AttemptState.SUCCEEDED
+        case _:
+            ended = refund is not None and refund.state not in OPEN_REFUND
+            known, took_effect = ended, refund is not None and refund.state == RefundState.SUCCEEDED
+    if known:
+        _step(operation, OperationState.SUCCEEDED if took_effect else OperationState.FAILED, because)
+
+
+def schedule(operation: Operation) -> None:
+    """Write when the operation is asked about next, after something else than its own step has changed that."""
+    record(operation, **next_question(operation, operation.state))
+
+
+def next_question(operation: Operation, state: str) -> dict[str, object]:
+    """The work columns of an operation that is, or is about to be, in `state`."""
+    due_at = None if is_settled(operation, state) else _next_time(operation)
+    return {"due_at": due_at, "claim": None, "tries": 0}
+
+
+def _next_time(operation: Operation) -> datetime | None:
+    """The next of the declared times, or the payment's expiry when that comes first; None at the end of both."""
+    now, pace = clock.now(), settings.RESOLVER_PACE
+    sent_at = operation.sent_at or now
+    asked_after = declaration(operation).next_ask((now - sent_at) / pace)
+    times = [] if asked_after is None else [sent_at + asked_after * pace]
     payment = operation.attempt.payment
-    if operation.kind == Kind.CREATE and payment.is_open and payment.expires_at and not payment.underpaid:
+    may_expire = operation.kind == Kind.CREATE and payment.is_open and not payment.underpaid
+    if may_expire and payment.expires_at and payment.expires_at > now:
         times.append(payment.expires_at)
-    record(operation, due_at=max(min(times), clock.now() + _SOON) if times else None, claim=None)
+    return min(times, default=None)
 
 
-_SOON = timedelta(milliseconds=100)
-
-
-def is_settled(operation: Operation) -> bool:
+def is_settled(operation: Operation, state: str) -> bool:
     """Whether nothing is left to ask: the operation is known, and so is what it is about."""
-    attempt_ended = operation.attempt.state != AttemptState.OPEN
-    if operation.kind == Kind.CREATE:
-        waits = operation.attempt.payment.state == PaymentState.AUTHORIZED and operation.state not in UNSETTLED
-        return attempt_ended or waits
-    if operation.state in UNSETTLED:
+    if state in UNSETTLED:
         return False
-    if operation.kind == Kind.REFUND:
-        return operation.refund is not None and operation.refund.state not in ("created", "pending")
-    return operation.state == OperationState.SUCCEEDED or attempt_ended or operation.asked > 0
+    attempt_ended = operation.attempt.state != AttemptState.OPEN
+    match operation.kind:
+        case Kind.CREATE:
+            return attempt_ended or operation.attempt.payment.state == PaymentState.AUTHORIZED
+        case Kind.REFUND:
+            return operation.refund is not None and operation.refund.state not in OPEN_REFUND
+        case _:
+            return state == OperationState.SUCCEEDED or attempt_ended or operation.asked > 0

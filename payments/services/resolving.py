@@ -13,7 +13,7 @@ from payments.services import booking, connections, operations
 from payments.services.booking import Because
 from payments.services.operations import apply_report, is_settled, lock_operation, schedule
 from payments.services.preparing import declaration, order_for, prepare
-from payments.states import OperationState, PaymentState
+from payments.states import AttemptState, OperationState, PaymentState
 
 BY = "resolver"
 
@@ -23,10 +23,10 @@ def resolve(operation: Operation) -> None:
     operation = _load(operation)
     if operation.state == OperationState.CREATED:
         operations.send(operation)
-    elif operation.state == OperationState.SENDING:
-        _presume_dead(operation)
-    else:
-        ask(operation)
+        return
+    if operation.state == OperationState.SENDING:
+        operation = _presume_dead(operation)
+    ask(operation)
 
 
 def _load(operation: Operation) -> Operation:
@@ -34,30 +34,45 @@ def _load(operation: Operation) -> Operation:
     return Operation.objects.select_related(*related).get(pk=operation.pk)
 
 
-def _presume_dead(operation: Operation) -> None:
+def _presume_dead(operation: Operation) -> Operation:
     """Its caller has not concluded within the lease: nobody knows what happened, so ask."""
     with transaction.atomic():
         operation = lock_operation(operation)
         if operation.state == OperationState.SENDING:
             operations.leave_unknown(operation, "its caller did not come back")
-            record(operation, due_at=clock.now(), claim=None)
-    work.wake_up("operations")
+    return operation
 
 
 def ask(operation: Operation) -> None:
     """Find out, by the ways that the provider declares; then expire what has outlived its time."""
     if operation.state == OperationState.UNKNOWN and _may_resend(operation):
         operation = operations.resend(operation)
-    report = None if is_settled(operation) else _fetch(operation)
+    report = None if _is_known(operation) else _fetch(operation)
+    because = Because(by=BY, source="query", detail=f"asked about {operation.kind}")
     with transaction.atomic():
         operation = lock_operation(operation)
         if report is not None:
-            _apply_found(operation, report)
+            apply_report(operation, report, because)
+            _settle_by(operation, report, because)
+        operations.recognise(operation, because)
         _expire(operation)
         record(operation, asked=operation.asked + 1)
         schedule(operation)
-        if operation.due_at is None and not is_settled(operation):
+        if operation.due_at is None and not is_settled(operation, operation.state):
             _hand_over(operation)
+
+
+def _is_known(operation: Operation) -> bool:
+    if operation.refund is not None:
+        return operation.refund.state not in operations.OPEN_REFUND
+    return operation.attempt.state != AttemptState.OPEN
+
+
+def _settle_by(operation: Operation, report: Report, because: Because) -> None:
+    """What the provider shows says whether an unknown write took effect."""
+    if operation.state == OperationState.UNKNOWN and report.word is not Word.UNKNOWN:
+        to = OperationState.SUCCEEDED if operations.happened(operation, report) else OperationState.FAILED
+        move(operation, to, by=BY, because=f"{because}: {report.provider_status}", provider_id=report.provider_id)
 
 
 def _may_resend(operation: Operation) -> bool:
@@ -116,15 +131,6 @@ def _abandon_lookups(operation: Operation) -> None:
         move(earlier, OperationState.FAILED, by=BY, because="asked again", due_at=None)
 
 
-def _apply_found(operation: Operation, report: Report) -> None:
-    because = Because(by=BY, source="query", detail=f"asked about {operation.kind}: {report.provider_status}")
-    if operation.state == OperationState.UNKNOWN:
-        to = OperationState.SUCCEEDED if operations.happened(operation, report) else OperationState.FAILED
-        if report.word is not Word.UNKNOWN:
-            move(operation, to, by=BY, because=str(because))
-    apply_report(operation, report, because)
-
-
 def _expire(operation: Operation) -> None:
     """A payment past its time: a prompt ends by itself, anything else is closed at the provider first."""
     payment = operation.attempt.payment
@@ -172,4 +178,9 @@ def ask_now(payment_id: str) -> None:
 
 ASKABLE = (OperationState.SUCCEEDED, OperationState.UNKNOWN, OperationState.FAILED)
 
-work.register(work.Queue("operations", model=Operation, do=resolve, lane_limit=8, threads=16))
+
+def _failing(operation: Operation) -> None:
+    attention.raise_for(operation, Attention.Reason.FAILING, "resolving this operation fails again and again")
+
+
+work.register(work.Queue("operations", model=Operation, do=resolve, lane_limit=8, threads=16, failing=_failing))

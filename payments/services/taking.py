@@ -53,8 +53,7 @@ def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
         attempt = _new_attempt(asked, account)
         operation, order = prepare(attempt, Kind.CREATE, by=asked.by, money=asked.money, sending=True)
         try:
-            with claim.together_with(attempt.payment.pk, attempt.payment, attempt, operation):
-                pass
+            claim.bind(attempt.payment.pk, attempt.payment, attempt, operation)
         except IntegrityError as error:
             raise _explained(error, attempt) from error
         return operations.perform(operation, order).attempt.payment
