@@ -10,7 +10,7 @@ import pytest
 import requests
 
 import simulators
-from simulators.mpesa_words import DESCRIPTIONS, MAGIC_PHONES
+from simulators.mpesa.words import DESCRIPTIONS, MAGIC_PHONES
 from tests.simulators.conftest import PASSKEY, MpesaWire, until
 
 PUSH = "POST /mpesa/stkpush/v1/processrequest"

@@ -5,7 +5,7 @@ import base64
 import pytest
 import requests
 
-from simulators.stripe_cards import ALIASES, CARDS
+from simulators.stripe.cards import ALIASES, CARDS
 from tests.simulators.conftest import KEY, until
 
 STATUSES_AFTER = {"always": "requires_action", "on_session": "requires_action", "never": "succeeded"}

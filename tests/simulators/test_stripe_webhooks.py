@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from simulators.stripe_webhooks import signature
+from simulators.stripe.webhooks import signature
 from tests.simulators.conftest import until
 
 ORDER = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]

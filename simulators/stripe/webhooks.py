@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulators.callbacks import Callback, Sender
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_cards import MAGIC_AMOUNTS
-from simulators.stripe_errors import StripeError
-from simulators.stripe_form import Parameters
-from simulators.stripe_objects import new_id, now
-from simulators.stripe_settings import StripeSettings
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.cards import MAGIC_AMOUNTS
+from simulators.stripe.errors import StripeError
+from simulators.stripe.form import Parameters
+from simulators.stripe.objects import new_id, now
+from simulators.stripe.settings import StripeSettings
 
 JSON = dict[str, Any]
 OLD_SECONDS = 3600

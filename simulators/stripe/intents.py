@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_amounts import check_amount, check_currency
-from simulators.stripe_cards import CARDS_BY_ID
-from simulators.stripe_charges import attempt
-from simulators.stripe_errors import StripeError, missing, unexpected_state
-from simulators.stripe_form import Parameters
-from simulators.stripe_objects import now, payment_intent, payment_method
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.amounts import check_amount, check_currency
+from simulators.stripe.cards import CARDS_BY_ID
+from simulators.stripe.charges import attempt
+from simulators.stripe.errors import StripeError, missing, unexpected_state
+from simulators.stripe.form import Parameters
+from simulators.stripe.objects import now, payment_intent, payment_method
 
 JSON = dict[str, Any]
 CREATE_PARAMETERS = (

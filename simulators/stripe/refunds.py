@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_amounts import check_divisible
-from simulators.stripe_cards import CARDS_BY_FINGERPRINT
-from simulators.stripe_errors import StripeError, missing
-from simulators.stripe_form import Parameters
-from simulators.stripe_objects import balance_transaction, refund
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.amounts import check_divisible
+from simulators.stripe.cards import CARDS_BY_FINGERPRINT
+from simulators.stripe.errors import StripeError, missing
+from simulators.stripe.form import Parameters
+from simulators.stripe.objects import balance_transaction, refund
 
 JSON = dict[str, Any]
 CREATE_PARAMETERS = ("payment_intent", "charge", "amount", "reason", "metadata")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulators.memory import Memory, Table
-from simulators.stripe_errors import missing
-from simulators.stripe_form import Parameters
-from simulators.stripe_idempotency import IdempotencyKeys
-from simulators.stripe_objects import LETTERS, new_id, now
+from simulators.stripe.errors import missing
+from simulators.stripe.form import Parameters
+from simulators.stripe.idempotency import IdempotencyKeys
+from simulators.stripe.objects import LETTERS, new_id, now
 
 JSON = dict[str, Any]
 EVENTS_KEPT = 20_000

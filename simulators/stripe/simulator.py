@@ -19,17 +19,17 @@ from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory, Table
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_bank import Bank, known_as, return_address
-from simulators.stripe_cards import MAGIC_AMOUNTS
-from simulators.stripe_endpoints import ENDPOINTS, Endpoint
-from simulators.stripe_errors import StripeError, rate_limited, server_error
-from simulators.stripe_form import Parameters, decode
-from simulators.stripe_ledger import ledger_of
-from simulators.stripe_objects import LETTERS
-from simulators.stripe_pages import challenge_page, challenges_page
-from simulators.stripe_reading import check_expansions, expand
-from simulators.stripe_settings import StripeSettings
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.bank import Bank, known_as, return_address
+from simulators.stripe.cards import MAGIC_AMOUNTS
+from simulators.stripe.endpoints import ENDPOINTS, Endpoint
+from simulators.stripe.errors import StripeError, rate_limited, server_error
+from simulators.stripe.form import Parameters, decode
+from simulators.stripe.ledger import ledger_of
+from simulators.stripe.objects import LETTERS
+from simulators.stripe.pages import challenge_page, challenges_page
+from simulators.stripe.reading import check_expansions, expand
+from simulators.stripe.settings import StripeSettings
 from simulators.trouble import Trouble
 
 JSON = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from simulators.mpesa_words import APPROVING_PHONE
+from simulators.mpesa.words import APPROVING_PHONE
 from simulators.settings import Settings
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from simulators.ledger import LedgerEntry
-from simulators.mpesa_books import Books, Conversation, Prompt
-from simulators.mpesa_words import SUCCESS
+from simulators.mpesa.books import Books, Conversation, Prompt
+from simulators.mpesa.words import SUCCESS
 
 
 def known_as(prompt: Prompt) -> set[str]:

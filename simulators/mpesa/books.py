@@ -9,7 +9,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 
 from simulators.memory import Memory, Table
-from simulators.mpesa_errors import new_request_id
+from simulators.mpesa.errors import new_request_id
 
 EAST_AFRICA = datetime.timezone(datetime.timedelta(hours=3))
 RECEIPT_LETTERS = string.ascii_uppercase + string.digits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from simulators.ledger import LedgerEntry
-from simulators.stripe_account import Account
-from simulators.stripe_bank import known_as
+from simulators.stripe.account import Account
+from simulators.stripe.bank import known_as
 
 JSON = dict[str, Any]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_cards import (
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.cards import (
     AUTHENTICATION_REQUIRED,
     CARDS_BY_FINGERPRINT,
     DECLINING_AMOUNTS,
@@ -17,8 +17,8 @@ from simulators.stripe_cards import (
     Card,
     Decline,
 )
-from simulators.stripe_errors import StripeError, documentation, unexpected_state
-from simulators.stripe_objects import balance_transaction, charge, dispute, new_id, refuse
+from simulators.stripe.errors import StripeError, documentation, unexpected_state
+from simulators.stripe.objects import balance_transaction, charge, dispute, new_id, refuse
 
 JSON = dict[str, Any]
 FAILED_AUTHENTICATION = (

@@ -10,8 +10,8 @@ import string
 import time
 from typing import Any
 
-from simulators.stripe_amounts import fee
-from simulators.stripe_cards import Card, Decline
+from simulators.stripe.amounts import fee
+from simulators.stripe.cards import Card, Decline
 
 JSON = dict[str, Any]
 LETTERS = string.ascii_letters + string.digits

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from simulators.stripe_errors import StripeError
+from simulators.stripe.errors import StripeError
 
 PART = re.compile(r"\[([^\]]*)\]")
 WHOLE_NUMBER = re.compile(r"-?\d+\Z")

@@ -10,8 +10,8 @@ import threading
 import time
 
 from simulators.memory import Memory, Table
-from simulators.mpesa_errors import MpesaError
-from simulators.mpesa_settings import MpesaSettings
+from simulators.mpesa.errors import MpesaError
+from simulators.mpesa.settings import MpesaSettings
 from simulators.server import Answer, Request
 
 LETTERS = string.ascii_letters + string.digits

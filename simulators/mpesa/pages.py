@@ -6,9 +6,9 @@ import time
 from itertools import islice
 
 from simulators import pages
-from simulators.mpesa_books import Books, Prompt
-from simulators.mpesa_settings import MpesaSettings
-from simulators.mpesa_words import DESCRIPTIONS
+from simulators.mpesa.books import Books, Prompt
+from simulators.mpesa.settings import MpesaSettings
+from simulators.mpesa.words import DESCRIPTIONS
 
 SHOWN = 15
 CHOICES = {

@@ -11,11 +11,11 @@ from typing import Any
 
 from simulators.callbacks import Callback, Sender
 from simulators.ledger import Conflict
-from simulators.mpesa_books import Books, Prompt, Transaction, new_merchant_id, stamp
-from simulators.mpesa_errors import being_processed, invalid, locked_subscriber
-from simulators.mpesa_fields import MSISDN, SHORT_CODE, Fields
-from simulators.mpesa_settings import MpesaSettings
-from simulators.mpesa_words import (
+from simulators.mpesa.books import Books, Prompt, Transaction, new_merchant_id, stamp
+from simulators.mpesa.errors import being_processed, invalid, locked_subscriber
+from simulators.mpesa.fields import MSISDN, SHORT_CODE, Fields
+from simulators.mpesa.settings import MpesaSettings
+from simulators.mpesa.words import (
     ABOVE_MAXIMUM,
     DESCRIPTIONS,
     LATE_SUCCESS_AMOUNT,

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from simulators import stripe_charges as charges
-from simulators import stripe_intents as intents
-from simulators import stripe_refunds as refunds
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_cards import CARDS_BY_FINGERPRINT, GENERIC, INSUFFICIENT
-from simulators.stripe_settings import StripeSettings
-from simulators.stripe_webhooks import deliver
+from simulators.stripe import charges as charges
+from simulators.stripe import intents as intents
+from simulators.stripe import refunds as refunds
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.cards import CARDS_BY_FINGERPRINT, GENERIC, INSUFFICIENT
+from simulators.stripe.settings import StripeSettings
+from simulators.stripe.webhooks import deliver
 
 JSON = dict[str, Any]
 Step = Callable[[Account, Cause, JSON], object]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.stripe_errors import StripeError
+from simulators.stripe.errors import StripeError
 
 LARGEST = 99_999_999
 # Whole units sent as if they had two decimals, and thousandths of which the last digit must be 0.

@@ -10,12 +10,12 @@ import time
 from typing import Any
 
 from simulators.callbacks import Callback, Sender
-from simulators.mpesa_books import Books, Conversation, Transaction, new_conversation_ids, stamp
-from simulators.mpesa_certificate import opened
-from simulators.mpesa_errors import invalid
-from simulators.mpesa_fields import SHORT_CODE, WHOLE, Fields
-from simulators.mpesa_settings import MpesaSettings
-from simulators.mpesa_words import (
+from simulators.mpesa.books import Books, Conversation, Transaction, new_conversation_ids, stamp
+from simulators.mpesa.certificate import opened
+from simulators.mpesa.errors import invalid
+from simulators.mpesa.fields import SHORT_CODE, WHOLE, Fields
+from simulators.mpesa.settings import MpesaSettings
+from simulators.mpesa.words import (
     ALREADY_REVERSED,
     BUSY,
     DESCRIPTIONS,

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from simulators.memory import Memory, Table
-from simulators.stripe_errors import StripeError
+from simulators.stripe.errors import StripeError
 
 LONGEST_KEY = 255
 MISMATCH = (

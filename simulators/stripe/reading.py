@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from simulators.stripe_account import Account
-from simulators.stripe_errors import StripeError, missing
-from simulators.stripe_form import Parameters
-from simulators.stripe_objects import listing
+from simulators.stripe.account import Account
+from simulators.stripe.errors import StripeError, missing
+from simulators.stripe.form import Parameters
+from simulators.stripe.objects import listing
 
 JSON = dict[str, Any]
 PAGING = ("limit", "starting_after", "ending_before", "created")

@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Any
 
 from simulators import pages
-from simulators.stripe_account import Account
-from simulators.stripe_amounts import shown
-from simulators.stripe_bank import return_address
+from simulators.stripe.account import Account
+from simulators.stripe.amounts import shown
+from simulators.stripe.bank import return_address
 
 JSON = dict[str, Any]
 SHOWN = 15

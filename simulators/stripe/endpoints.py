@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from simulators import stripe_charges as charges
-from simulators import stripe_intents as intents
-from simulators import stripe_refunds as refunds
-from simulators import stripe_webhooks as webhooks
 from simulators.server import Request
-from simulators.stripe_account import Account, Cause
-from simulators.stripe_reading import PAGING, list_rows
+from simulators.stripe import charges as charges
+from simulators.stripe import intents as intents
+from simulators.stripe import refunds as refunds
+from simulators.stripe import webhooks as webhooks
+from simulators.stripe.account import Account, Cause
+from simulators.stripe.reading import PAGING, list_rows
 
 JSON = dict[str, Any]
 

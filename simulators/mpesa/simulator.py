@@ -11,17 +11,17 @@ from typing import Any
 
 from simulators.ledger import LedgerEntry
 from simulators.memory import Memory
-from simulators.mpesa_books import Books
-from simulators.mpesa_certificate import certificate
-from simulators.mpesa_errors import MpesaError
-from simulators.mpesa_fields import Fields
-from simulators.mpesa_initiator import Initiator
-from simulators.mpesa_ledger import known_as, ledger_of
-from simulators.mpesa_pages import prompts_page
-from simulators.mpesa_prompts import Prompts
-from simulators.mpesa_settings import MpesaSettings
-from simulators.mpesa_tokens import Tokens
-from simulators.mpesa_words import DESCRIPTIONS, MAGIC_AMOUNTS, OUTCOMES, STILL_PENDING
+from simulators.mpesa.books import Books
+from simulators.mpesa.certificate import certificate
+from simulators.mpesa.errors import MpesaError
+from simulators.mpesa.fields import Fields
+from simulators.mpesa.initiator import Initiator
+from simulators.mpesa.ledger import known_as, ledger_of
+from simulators.mpesa.pages import prompts_page
+from simulators.mpesa.prompts import Prompts
+from simulators.mpesa.settings import MpesaSettings
+from simulators.mpesa.tokens import Tokens
+from simulators.mpesa.words import DESCRIPTIONS, MAGIC_AMOUNTS, OUTCOMES, STILL_PENDING
 from simulators.server import Answer, Handle, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble

@@ -11,8 +11,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulators.mpesa_errors import MpesaError, invalid, no_merchant, wrong_credentials
-from simulators.mpesa_settings import MpesaSettings
+from simulators.mpesa.errors import MpesaError, invalid, no_merchant, wrong_credentials
+from simulators.mpesa.settings import MpesaSettings
 from simulators.server import Request
 
 SHORT_CODE = re.compile(r"\d{5,7}\Z")

@@ -1,0 +1,1 @@
+"""M-Pesa Daraja, from the other side."""
