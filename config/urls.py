@@ -1,16 +1,19 @@
 """Every path of the project."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from config import health, reference
 from merchants import doors
+from merchants.views import NoSuchPath
 from payments.api import come_back
 
 urlpatterns = [
     path("v1/openapi.json", reference.document),
     path("v1/", include("merchants.urls")),
     path("v1/", include("payments.urls")),
+    path("v1/<path:rest>", NoSuchPath.as_view()),
     path("callbacks/<str:token>/<str:door>", doors.callback),
     path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),
     path("return/<str:token>", come_back),
@@ -20,3 +23,6 @@ urlpatterns = [
     path("readyz", health.ready),
     path("admin/", admin.site.urls),
 ]
+
+if settings.DEMO_CREDENTIALS:
+    urlpatterns.append(path("demo/", include("config.demo_page")))

@@ -1,7 +1,6 @@
 """The glue between Django REST framework and the API's conventions: JSON, errors, strict input, cursor pages."""
 
 import base64
-import binascii
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -28,8 +27,12 @@ class JsonParser(parsers.JSONParser):
     """UTF-8 JSON objects only; a number that JSON does not know, or a list, is a clear error."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise RequestDataTooBig
         try:
-            parsed = orjson.loads(stream.read())
+            parsed = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise exceptions.ParseError(f"The body is not valid JSON: {error}.") from error
         if not isinstance(parsed, dict):
@@ -161,7 +164,7 @@ def _encoded(public_id: str) -> str:
 def _decoded(cursor: str) -> str:
     try:
         public_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         public_id = ""
     if not ids.is_id(public_id, public_id.partition("_")[0]):
         raise errors.InvalidRequest("The cursor is not one that this API gave out.", param="cursor")

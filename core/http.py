@@ -77,7 +77,11 @@ class _Call(threading.local):
     sent: bool = False
 
     def left(self) -> float:
-        return max(self.ends_at - time.monotonic(), 0.001)
+        """Seconds until the deadline. Raises TimeoutError past it: bytes that never stop coming end there too."""
+        seconds = self.ends_at - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline of this call has passed")
+        return seconds
 
 
 _call = _Call()
@@ -203,6 +207,7 @@ def _connect(host: str, port: int) -> socket.socket:
             if address == found[-1][4]:
                 raise
         else:
+            peer.settimeout(_call.left())
             return peer
     raise OSError(f"{host} has no address")
 

@@ -1,9 +1,10 @@
 """Callbacks in: stored before they are read, recognised when repeated, processed until they are settled."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -23,7 +24,10 @@ _GRACE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What came through a door. `account` is the provider account's row; header names are in lower case."""
+    """What came through a door. `account` is the provider account's row; header names are in lower case.
+
+    `at` is set when a stored callback is verified once more: it is as old as it was when it arrived.
+    """
 
     account: Any
     door: str
@@ -31,6 +35,7 @@ class Arrival:
     body: bytes
     address: str
     operation: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +124,11 @@ def quarantine(arrival: Arrival, note: str) -> Callback | None:
 
 
 def release(callback: Callback) -> None:
-    """A quarantined callback that has passed verification now: let it be processed like any other."""
-    Callback.objects.filter(pk=callback.pk, state=Callback.State.QUARANTINED).update(
-        state=Callback.State.RECEIVED, due_at=clock.now(), note="verified again"
+    """A settled or quarantined callback that has passed verification now: let it be processed like a new one."""
+    Callback.objects.filter(pk=callback.pk).exclude(state=Callback.State.RECEIVED).update(
+        state=Callback.State.RECEIVED, due_at=clock.now(), tries=0, note="verified again"
     )
-    work.wake_up("callbacks")
+    work.wake_on_commit("callbacks")
 
 
 def _row(arrival: Arrival, state: Callback.State) -> Callback:
@@ -135,17 +140,20 @@ def _row(arrival: Arrival, state: Callback.State) -> Callback:
         lane=arrival.account.pk,
         door=arrival.door,
         operation=arrival.operation,
-        headers={name: value for name, value in arrival.headers.items() if name in _KEPT_HEADERS},
         digest=hashlib.sha256(arrival.operation.encode() + b"." + arrival.body).hexdigest(),
         address=arrival.address,
         request_id=request_id.get(),
         state=state,
     )
+    sealing.seal(callback, "headers", json.dumps(dict(arrival.headers)))
     sealing.seal(callback, "body", arrival.body)
     return callback
 
 
-_KEPT_HEADERS = frozenset({"content-type", "user-agent", "stripe-signature", "date", "x-request-id"})
+def contents(callback: Callback) -> tuple[dict[str, str], bytes]:
+    """The headers and bytes as they arrived."""
+    headers: dict[str, str] = json.loads(sealing.unseal(callback, "headers"))
+    return headers, sealing.unseal(callback, "body")
 
 
 def _door(callback: Callback) -> Door:

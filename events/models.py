@@ -65,7 +65,7 @@ class Callback(Work):
     door = models.CharField(max_length=32)
     operation = models.CharField(max_length=32, blank=True, default="")
     subject = models.CharField(max_length=32, blank=True, default="")
-    headers = models.JSONField(default=dict)
+    headers = SealedField()
     body = SealedField()
     digest = models.CharField(max_length=64)
     address = models.GenericIPAddressField()
@@ -87,6 +87,7 @@ class Callback(Work):
         indexes = [
             models.Index(fields=["lane", "due_at"], name="callback_due", condition=Q(due_at__isnull=False)),
             models.Index(fields=["subject"], name="callback_subject"),
+            models.Index(fields=["operation"], name="callback_operation", condition=~Q(operation="")),
             models.Index(fields=["account", "received_at"], name="callback_account"),
             models.Index(fields=["state", "received_at"], name="callback_state"),
         ]

@@ -44,19 +44,23 @@ class AccountTokens:
                 ProviderToken.objects.filter(pk=row.pk).update(token=None, expires_at=None)
 
     def _live(self) -> Secret | None:
-        if self._held is not None and self._held[1] - _MARGIN > clock.now():
-            return self._held[0]
+        held = self._held
+        if held is not None and held[1] - _MARGIN > clock.now():
+            return held[0]
         row = ProviderToken.objects.filter(account=self._account).first()
-        if row is None or row.token is None or row.expires_at is None or row.expires_at - _MARGIN <= clock.now():
+        if row is None or not _is_live(row):
             return None
-        self._held = sealing.unseal_secret(row, "token"), row.expires_at
-        return self._held[0]
+        token = sealing.unseal_secret(row, "token")
+        self._held = token, row.expires_at
+        return token
 
     def _lease(self) -> bool:
         ProviderToken.objects.bulk_create([self._row()], ignore_conflicts=True)
         with transaction.atomic():
             row = ProviderToken.objects.select_for_update().get(account=self._account)
-            if row.lease_until is not None and row.lease_until > clock.now():
+            leased = row.lease_until is not None and row.lease_until > clock.now()
+            # Somebody may have stored one since we looked, which another fetch would kill.
+            if leased or _is_live(row):
                 return False
             ProviderToken.objects.filter(pk=row.pk).update(lease_until=clock.now() + _LEASE)
         return True
@@ -80,3 +84,7 @@ class AccountTokens:
         return ProviderToken(
             account=self._account, merchant_id=self._account.merchant_id, livemode=self._account.livemode
         )
+
+
+def _is_live(row: ProviderToken) -> bool:
+    return row.token is not None and row.expires_at is not None and row.expires_at - _MARGIN > clock.now()

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core import ids
 from core.errors import IdempotencyKeyRequired, InvalidRequest, NotFound
 from events import audit, idempotency
 from events.idempotency import Claim
@@ -20,9 +21,13 @@ MAX_KEY_LENGTH = 255
 
 
 class ApiView(APIView):
-    """One resource and its verbs. `scopes` names what each method needs."""
+    """One resource and its verbs. `scopes` names what each method needs.
+
+    A write that moves money needs an Idempotency-Key; with `key_is_optional` one is honoured and may be absent.
+    """
 
     scopes: ClassVar[dict[str, str]] = {}
+    key_is_optional: ClassVar[bool] = False
 
     def initial(self, request: Request, *arguments: Any, **options: Any) -> None:
         self.started = time.monotonic()
@@ -91,6 +96,8 @@ class ApiView(APIView):
 
     def _claim(self) -> Claim:
         caller, key = self.caller, self.request.headers.get("Idempotency-Key", "")
+        if not key and self.key_is_optional:
+            key = f"none:{ids.random_token()}"
         if not key:
             raise IdempotencyKeyRequired(
                 "Send an Idempotency-Key of your own making (a UUID will do), and the same one when you retry.",
@@ -111,3 +118,13 @@ class ApiView(APIView):
             accepted=lambda object_id: self._entry(caller, "api.accepted", object_id),
             answered=lambda object_id, status: self._entry(caller, "api.answered", object_id, status),
         )
+
+
+class NoSuchPath(ApiView):
+    """Whatever else is asked of `/v1/` is a 404 that says so, in the form of every other error."""
+
+    schema = None
+
+    def initial(self, request: Request, *arguments: Any, **options: Any) -> None:
+        super().initial(request, *arguments, **options)
+        raise NotFound(f"There is nothing at {request.path}. The reference is at /docs.")

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from core import api
 from core.errors import NotFound
 from core.money import Money
+from events.idempotency import Claim
 from merchants.openapi import PROBLEMS, list_of
 from merchants.views import ApiView
 from payments import serializers
@@ -188,6 +189,7 @@ class RefundView(ApiView):
 class SimulateView(ApiView):
     """`/v1/test/payments/{id}/simulate`"""
 
+    key_is_optional = True
     scopes: ClassVar = {"POST": "payments:write"}
 
     @extend_schema(
@@ -202,8 +204,13 @@ class SimulateView(ApiView):
         payment = self.own(payments(), payment_id)
         asked = serializers.SimulateInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        simulating.simulate(payment, asked.validated_data["outcome"])
-        return Response(present_payment(self.own(payments(), payment_id)), status=202)
+
+        def act(claim: Claim) -> Payment:
+            simulating.simulate(payment, asked.validated_data["outcome"])
+            claim.bind(payment.pk)
+            return resolving.found(payment.pk)
+
+        return self.once(act=act, resume=resolving.found, present=present_payment, status=202)
 
 
 @require_GET

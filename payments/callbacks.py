@@ -11,9 +11,12 @@ from core.providers import Door, Forged, Proof, Unreadable
 from events import inbox, sealing
 from events.inbox import Arrival, DoorAnswer
 from events.models import Callback
+from events.transitions import record
 from merchants.models import ProviderAccount
 from payments.models import Attempt, Operation, Refund
 from payments.providers.base import (
+    Failure,
+    FailureCode,
     Kind,
     MoneyMoved,
     Notice,
@@ -43,7 +46,7 @@ class PaymentCallbacks:
         return found.first() or ""
 
     def verify(self, arrival: Arrival) -> None:
-        adapter = connections.connect(arrival.account)
+        adapter = connections.connect(arrival.account, at=arrival.at)
         listed = adapter.source_addresses()
         if listed and not addresses.is_listed(arrival.address, listed):
             if arrival.operation:
@@ -63,7 +66,7 @@ class PaymentCallbacks:
 
     def process(self, callback: Callback) -> None:
         adapter = connections.connect(ProviderAccount.objects.get(pk=callback.account))
-        raw = RawCallback(callback.door, callback.headers, sealing.unseal(callback, "body"))
+        raw = RawCallback(callback.door, *inbox.contents(callback))
         try:
             notice = adapter.read_callback(raw)
         except Unreadable as fault:
@@ -241,6 +244,13 @@ def _question_refund(callback: Callback, operation: Operation, notice: Notice) -
     if operation.provider_id and notice.report.provider_id != operation.provider_id:
         _park(callback, f"names {notice.report.provider_id!r}, the refund is {operation.provider_id!r}")
         return
+    if notice.report.word is Word.UNKNOWN:
+        # Such as "reversed before": that the original is complete would not prove that ours has failed.
+        _park(callback, f"the reversal ended with {notice.report.provider_status!r}; only a person can tell")
+        return
+    if notice.report.failure is not None:
+        failure = notice.report.failure
+        record(operation, failure_code=str(failure.code), failure_message=failure.message[:300])
     own = [moved.provider_money_id for moved in notice.report.moved if moved.provider_money_id]
     resolving.look_up(operation, target_id=own[0] if own else operation.target_id)
     inbox.finish(callback, Callback.State.PROCESSED, subject=operation.refund_id or "", note="asked for its status")
@@ -270,7 +280,8 @@ def _of_reversal(lookup: Operation, asked: Operation, report: Report) -> Report:
     """Asked about the original receipt, "completed" means that it still stands: the reversal has failed."""
     if lookup.target_id != asked.target_id or report.word is not Word.SUCCEEDED:
         return report
-    return Report(Word.FAILED, provider_status=f"original {report.provider_status}")
+    failure = Failure(FailureCode(asked.failure_code), asked.failure_message) if asked.failure_code else None
+    return Report(Word.FAILED, provider_status=f"original {report.provider_status}", failure=failure)
 
 
 def _with_parents(asked: Operation, lookup: Operation) -> Operation:

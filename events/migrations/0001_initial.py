@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 ("door", models.CharField(max_length=32)),
                 ("operation", models.CharField(blank=True, default="", max_length=32)),
                 ("subject", models.CharField(blank=True, default="", max_length=32)),
-                ("headers", models.JSONField(default=dict)),
+                ("headers", core.fields.SealedField(editable=False, null=True)),
                 ("body", core.fields.SealedField(null=True)),
                 ("digest", models.CharField(max_length=64)),
                 ("address", models.GenericIPAddressField()),

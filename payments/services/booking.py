@@ -155,6 +155,8 @@ def _settle(attempt: Attempt, because: Because, learned: dict[str, str]) -> None
         if payment.underpaid:
             record(payment, underpaid=False)
             attention.settle(payment, Attention.Reason.UNDERPAID, by=because.by)
+        if payment.state != PaymentState.CREATED:
+            attention.settle(payment, Attention.Reason.UNKNOWN, by=because.by)
         move(attempt, AttemptState.SUCCEEDED, by=because.by, because=str(because), prompt_lock=None, **learned)
         move(
             payment,
@@ -265,6 +267,7 @@ def end(attempt: Attempt, payment_state: str, because: Because) -> None:
     verdict = move(attempt, to, by=because.by, because=str(because), prompt_lock=None)
     if verdict is Verdict.CONTRADICTS:
         return
+    attention.settle(attempt.payment, Attention.Reason.UNKNOWN, by=because.by)
     changes: dict[str, object] = {"next_action": None}
     if failed:
         changes |= {"failure_code": attempt.failure_code, "failure_message": attempt.failure_message}

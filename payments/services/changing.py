@@ -7,7 +7,6 @@ from django.db import IntegrityError, transaction
 
 from core.database import violated
 from core.errors import (
-    AmountNotRepresentable,
     CaptureExceedsAuthorized,
     Conflict,
     InvalidRequest,
@@ -16,7 +15,7 @@ from core.errors import (
     NotRefundable,
     RefundExceedsCaptured,
 )
-from core.money import Money, NotRepresentable
+from core.money import Money
 from events import attention
 from events.idempotency import Claim
 from events.models import Attention
@@ -24,10 +23,10 @@ from events.transitions import move, record
 from payments.models import Attempt, Operation, Payment, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
-from payments.services import connections, operations
+from payments.services import operations
 from payments.services.booking import lock_attempt
 from payments.services.preparing import prepare
-from payments.services.taking import place_in_flight
+from payments.services.taking import check_carries, place_in_flight
 from payments.states import AttemptState, PaymentState
 
 Prepared = tuple[Operation, Order]
@@ -42,7 +41,7 @@ def capture_payment(payment: Payment, *, amount: int | None, claim: Claim, by: s
         money = Money(locked.amount if amount is None else amount, locked.currency)
         if money > locked.money:
             raise CaptureExceedsAuthorized(f"{locked.money} is held, {money} was asked for.", param="/amount")
-        _check_carries(attempt, money)
+        check_carries(attempt.account, money)
         record(attempt, asked_amount=money.amount)
         return prepare(attempt, Kind.CAPTURE, by=by, money=money, sending=True)
 
@@ -154,7 +153,7 @@ def _new_refund(asked: RefundRequest, payment: Payment, attempt: Attempt) -> Ref
             f"{left} of {payment.pk} can still be refunded, {money} was asked for.", param="/amount"
         )
     _check_partial(attempt, payment, money)
-    _check_carries(attempt, money)
+    check_carries(attempt.account, money)
     return Refund(
         payment=payment,
         attempt=attempt,
@@ -175,13 +174,6 @@ def _check_partial(attempt: Attempt, payment: Payment, money: Money) -> None:
             f"{Money(payment.captured_amount, payment.currency)}.",
             param="/amount",
         )
-
-
-def _check_carries(attempt: Attempt, money: Money) -> None:
-    try:
-        connections.connect(attempt.account).units(money)
-    except NotRepresentable as error:
-        raise AmountNotRepresentable(f"{attempt.account.provider}: {error}.", param="/amount") from error
 
 
 def accept_underpaid(payment: Payment, *, by: str) -> None:

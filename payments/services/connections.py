@@ -1,7 +1,9 @@
 """From a provider account's row to an adapter that can talk for it, and the one way to make a call."""
 
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,15 +26,20 @@ SIMULATOR = "simulator"
 _adapters: dict[tuple[str, int], Adapter] = {}
 
 
-def connect(account: ProviderAccount) -> Adapter:
-    """The adapter for this account; kept while the account's row has the same revision."""
+def connect(account: ProviderAccount, *, at: datetime | None = None) -> Adapter:
+    """The adapter for this account; kept while the account's row has the same revision.
+
+    With `at` it is one that stands at that moment, for what arrived then, and is not kept.
+    """
+    if at is not None:
+        return _build(account, lambda: at)
     held = _adapters.get((account.pk, account.revision))
     if held is None:
-        held = _adapters[account.pk, account.revision] = _build(account)
+        held = _adapters[account.pk, account.revision] = _build(account, clock.now)
     return held
 
 
-def _build(account: ProviderAccount) -> Adapter:
+def _build(account: ProviderAccount, now: Callable[[], datetime]) -> Adapter:
     kind = REGISTRY[account.provider]
     return kind(
         Connection(
@@ -40,7 +47,7 @@ def _build(account: ProviderAccount) -> Adapter:
             livemode=account.livemode,
             credentials=from_json(kind.credentials_type, json.loads(sealing.unseal(account, "credentials"))),
             options=from_json(kind.options_type, account.options),
-            now=clock.now,
+            now=now,
             send=partial(_send, kind.capabilities.deadline),
             tokens=AccountTokens(account),
         )

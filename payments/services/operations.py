@@ -63,7 +63,7 @@ def resend(operation: Operation) -> Operation:
 def _send_kept(operation: Operation) -> Report:
     provider = connections.connect(operation.attempt.account)
     step = provider.step(order_for(operation))
-    return connections.ask(provider, replace(step, request=kept_request(operation)))
+    return connections.ask(provider, replace(step, request=kept_request(operation)) if operation.request else step)
 
 
 def _conclude_after(operation: Operation, call: Callable[[], Report], *, again: bool = False) -> Operation:
@@ -78,7 +78,10 @@ def _conclude_after(operation: Operation, call: Callable[[], Report], *, again: 
 
 
 def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation:
-    """Money facts, states, events and the next question, in one transaction under the payment's lock."""
+    """Money facts, states, events and the next question, in one transaction under the payment's lock.
+
+    That nothing was created is believed only while nobody has taken the operation over and sent it again.
+    """
     with transaction.atomic():
         operation = lock_operation(operation)
         because = Because(by=operation.by, source="answer", detail=f"answer to {operation.kind}")
@@ -86,7 +89,8 @@ def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation
             _conclude_report(operation, outcome, because)
         elif isinstance(outcome, OutcomeUnknown):
             leave_unknown(operation, str(outcome))
-        else:
+            recognise(operation, because)
+        elif operation.state == OperationState.SENDING:
             _conclude_nothing(operation, outcome, because)
     return operation
 
@@ -226,7 +230,8 @@ def is_settled(operation: Operation, state: str) -> bool:
     attempt_ended = operation.attempt.state != AttemptState.OPEN
     match operation.kind:
         case Kind.CREATE:
-            return attempt_ended or operation.attempt.payment.state == PaymentState.AUTHORIZED
+            payment = operation.attempt.payment
+            return attempt_ended or payment.underpaid or payment.state == PaymentState.AUTHORIZED
         case Kind.REFUND:
             return operation.refund is not None and operation.refund.state not in OPEN_REFUND
         case _:

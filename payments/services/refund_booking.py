@@ -75,6 +75,8 @@ def _move(refund: Refund, to: RefundState, report: Report, because: Because) -> 
         changes = {"failure_code": str(report.failure.code), "failure_message": report.failure.message[:300]}
     if move(refund, to, by=because.by, because=str(because), **changes) is not Verdict.MOVES:
         return
+    if to is not RefundState.PENDING:
+        attention.settle(refund, Attention.Reason.UNKNOWN, by=because.by)
     payment = refund.payment
     if to is RefundState.SUCCEEDED:
         record(payment, refunded_amount=payment.refunded_amount + refund.amount)

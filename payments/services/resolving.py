@@ -63,6 +63,9 @@ def ask(operation: Operation) -> None:
 
 
 def _is_known(operation: Operation) -> bool:
+    """Nothing is left to read: for a question itself there never is."""
+    if operation.kind == Kind.LOOKUP:
+        return True
     if operation.refund is not None:
         return operation.refund.state not in operations.OPEN_REFUND
     return operation.attempt.state != AttemptState.OPEN
@@ -146,6 +149,9 @@ def _expire(operation: Operation) -> None:
 
 
 def _hand_over(operation: Operation) -> None:
+    """Its schedule is over. An unanswered question is not a matter of its own: what it asks about is."""
+    if operation.kind == Kind.LOOKUP:
+        return
     subject = operation.refund or operation.attempt.payment
     detail = f"{operation.kind} {operation.pk} at {operation.attempt.account.provider}: no answer within its schedule"
     attention.raise_for(subject, Attention.Reason.UNKNOWN, detail)
@@ -156,6 +162,11 @@ def resume(payment_id: str) -> Payment:
     for operation in Operation.objects.filter(attempt__payment=payment_id, due_at__isnull=False):
         if operation.state != OperationState.SENDING or _lease_is_over(operation):
             resolve(operation)
+    return found(payment_id)
+
+
+def found(payment_id: str) -> Payment:
+    """The payment as it is now, with its attempts."""
     return Payment.objects.prefetch_related("attempts__account").get(pk=payment_id)
 
 

@@ -48,8 +48,7 @@ def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
     Raises before anything is written: NoRoute, InvalidRequest, AmountNotRepresentable, PromptOpen,
     ProviderBusy; and AlreadyClaimed for a repeated key.
     """
-    account = choose_account(asked)
-    with place_in_flight(account):
+    with place_in_flight(*candidates(asked)) as account:
         attempt = _new_attempt(asked, account)
         operation, order = prepare(attempt, Kind.CREATE, by=asked.by, money=asked.money, sending=True)
         try:
@@ -59,27 +58,45 @@ def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
         return operations.perform(operation, order).attempt.payment
 
 
-def choose_account(asked: PaymentRequest) -> ProviderAccount:
-    """The first enabled account, by priority, that can take this. Raises what says why none can."""
+def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
+    """The enabled accounts that can take this, by priority. Raises what says why there is none."""
     usable = [name for name in REGISTRY if _fits(name, asked)]
     if asked.provider and asked.provider not in usable:
         raise NoRoute(f"{asked.provider} does not take {asked.method} in {asked.money.currency}.", param="/provider")
-    accounts = ProviderAccount.objects.filter(
+    enabled = ProviderAccount.objects.filter(
         merchant=asked.merchant,
         livemode=asked.livemode,
         is_enabled=True,
         provider__in=[asked.provider] if asked.provider else usable,
     )
-    account = accounts.order_by("priority", "pk").first()
-    if account is None:
+    accounts = list(enabled.order_by("priority", "pk"))
+    able = [account for account in accounts if _carries(account, asked.money)]
+    if not accounts:
         mode = "live" if asked.livemode else "test"
         raise NoRoute(
             f"There is no enabled {mode} account that takes {asked.method} in {asked.money.currency}. "
             "Add a provider account, or ask for another method or currency.",
             param="/method",
         )
-    _check_carries(account, asked)
-    return account
+    if not able:
+        check_carries(accounts[0], asked.money)
+    return able
+
+
+def _carries(account: ProviderAccount, money: Money) -> bool:
+    try:
+        check_carries(account, money)
+    except AmountNotRepresentable:
+        return False
+    return True
+
+
+def check_carries(account: ProviderAccount, money: Money) -> None:
+    """Raises AmountNotRepresentable when the provider's own units cannot hold the amount."""
+    try:
+        connections.connect(account).units(money)
+    except NotRepresentable as error:
+        raise AmountNotRepresentable(f"{account.provider}: {error}.", param="/amount") from error
 
 
 def _fits(provider: str, asked: PaymentRequest) -> bool:
@@ -87,13 +104,6 @@ def _fits(provider: str, asked: PaymentRequest) -> bool:
     if method is None or (asked.capture == Payment.Capture.MANUAL and not method.manual_capture):
         return False
     return method.currencies is None or asked.money.currency in method.currencies
-
-
-def _check_carries(account: ProviderAccount, asked: PaymentRequest) -> None:
-    try:
-        connections.connect(account).units(asked.money)
-    except NotRepresentable as error:
-        raise AmountNotRepresentable(f"{account.provider}: {error}.", param="/amount") from error
 
 
 def _new_attempt(asked: PaymentRequest, account: ProviderAccount) -> Attempt:
@@ -160,18 +170,21 @@ def _prompt_lock(instrument: str, account: ProviderAccount, method: MethodCapabi
 
 
 @contextmanager
-def place_in_flight(account: ProviderAccount) -> Iterator[None]:
-    """One of the account's calls in flight; none free is `provider_busy`, before anything is written."""
+def place_in_flight(*accounts: ProviderAccount) -> Iterator[ProviderAccount]:
+    """A call in flight to the first account that has a place; none is `provider_busy`, before anything is written."""
     with ExitStack() as held:
-        try:
-            held.enter_context(connections.reserve(account))
-        except http.Busy as error:
-            raise ProviderBusy(
-                f"{account.provider} is answering slowly and takes no more calls now. "
-                "Nothing was created; send the same request again.",
-                retry_after=2,
-            ) from error
-        yield
+        for account in accounts:
+            try:
+                held.enter_context(connections.reserve(account))
+            except http.Busy:
+                continue
+            yield account
+            return
+    raise ProviderBusy(
+        f"{accounts[0].provider} is answering slowly and takes no more calls now. "
+        "Nothing was created; send the same request again.",
+        retry_after=2,
+    )
 
 
 def _explained(error: IntegrityError, attempt: Attempt) -> Exception:
