@@ -143,6 +143,8 @@ OUTGOING_LOOPBACK_ALLOWED = env.bool("OUTGOING_LOOPBACK_ALLOWED", default=DEVELO
 SIMULATORS_URL = env.str("SIMULATORS_URL", default="http://127.0.0.1" if DEVELOPMENT else "")
 SIMULATORS_PORT = env.int("SIMULATORS_PORT", default=12110)
 """Each provider's simulator listens on this port plus the provider's place in its registry."""
+DEMO_CREDENTIALS = env.str("DEMO_CREDENTIALS", default="") if DEVELOPMENT else ""
+"""The file with the demo merchant's own key; it routes the page /demo/."""
 CALLBACK_MAX_BYTES = env.int("CALLBACK_MAX_BYTES", default=262_144)
 
 # Secrets
@@ -247,5 +249,24 @@ UNFOLD = {
     "SITE_TITLE": "Lango",
     "SITE_HEADER": "Lango",
     "SITE_SUBHEADER": "Money, messages and identities",
+    "SITE_SYMBOL": "door_open",
+    "SITE_URL": "/docs",
     "SHOW_HISTORY": False,
+    "DASHBOARD_CALLBACK": "config.dashboard.show",
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "config.dashboard.navigation"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.72)",
+            "100": "oklch(95.3% .051 180.801)",
+            "200": "oklch(91% .096 180.426)",
+            "300": "oklch(85.5% .138 181.071)",
+            "400": "oklch(77.7% .152 181.912)",
+            "500": "oklch(70.4% .14 182.503)",
+            "600": "oklch(52% .104 184.704)",
+            "700": "oklch(45% .09 186.391)",
+            "800": "oklch(40% .07 188.216)",
+            "900": "oklch(38.6% .063 188.416)",
+            "950": "oklch(27.7% .046 192.524)",
+        }
+    },
 }

@@ -1,0 +1,120 @@
+"""The first page of the staff: what waits for a person, and what today's payments came to; and the way around."""
+
+from typing import Any
+
+from django.db.models import Count, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+
+from core import clock, ids
+from core.admin_columns import badge, tones
+from core.money import Money
+from events.models import Attention
+from events.outbox import behind
+from payments import states
+from payments.models import Payment
+
+
+def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What this person may see of it."""
+    context["title"] = "Today"
+    may = request.user.has_perm
+    if may("events.view_attention"):
+        context["attention"] = _attention()
+        context["attention_url"] = reverse("admin:events_attention_changelist")
+    if may("payments.view_payment"):
+        context["today"] = {"headers": ["state", "currency", "payments", "asked", "captured"], "rows": _today()}
+    context["behind"] = behind() if may("events.view_event") else {}
+    return context
+
+
+def _attention() -> list[dict[str, Any]]:
+    """How many items are open, by reason; the worst first as the list of reasons has it."""
+    counted = Attention.objects.filter(closed_at=None).values_list("reason").annotate(open=Count("pk"))
+    counts = dict(counted.order_by())
+    return [
+        {"reason": reason.value, "told": reason.label, "open": counts[reason.value]}
+        for reason in Attention.Reason
+        if reason.value in counts
+    ]
+
+
+def _today() -> list[list[Any]]:
+    """Payments since midnight UTC. Ids carry their time, so that only today's rows are read."""
+    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = (
+        Payment.objects.filter(pk__gte=ids.first_id("pay", midnight), created_at__gte=midnight)
+        .values("state", "currency")
+        .annotate(payments=Count("pk"), asked=Sum("amount"), captured=Sum("captured_amount"))
+        .order_by("currency", "state")
+    )
+    shown = tones(states.PAYMENT)
+    return [
+        [
+            badge(row["state"], shown[row["state"]]),
+            row["currency"],
+            row["payments"],
+            str(Money(row["asked"], row["currency"])),
+            str(Money(row["captured"], row["currency"])),
+        ]
+        for row in rows
+    ]
+
+
+_NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Money in",
+        (
+            ("payments.payment", "Payments", "payments"),
+            ("payments.refund", "Refunds", "undo"),
+            ("payments.operation", "Operations", "sync_alt"),
+        ),
+    ),
+    (
+        "Doors",
+        (
+            ("events.callback", "Callbacks", "move_to_inbox"),
+            ("events.event", "Events", "bolt"),
+            ("merchants.delivery", "Deliveries", "send"),
+            ("merchants.webhookendpoint", "Webhook endpoints", "webhook"),
+        ),
+    ),
+    (
+        "Merchants",
+        (
+            ("merchants.merchant", "Merchants", "storefront"),
+            ("merchants.apikey", "API keys", "key"),
+            ("merchants.provideraccount", "Provider accounts", "account_balance"),
+        ),
+    ),
+    (
+        "House",
+        (
+            ("events.auditentry", "Audit log", "history_edu"),
+            ("django_celery_beat.periodictask", "Schedules", "schedule"),
+            ("auth.user", "Staff", "badge"),
+            ("auth.group", "Roles", "groups"),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar: only what this person may open."""
+    first = [{"title": "Today", "icon": "dashboard", "link": reverse("admin:index")}]
+    if request.user.has_perm("events.view_attention"):
+        first.append(_item("events.attention", "Attention", "notification_important"))
+    groups: list[dict[str, Any]] = [{"items": first}]
+    for title, pages in _NAVIGATION:
+        items = [_item(*page) for page in pages if _may_open(request, page[0])]
+        groups.append({"title": title, "separator": True, "items": items})
+    return [group for group in groups if group["items"]]
+
+
+def _item(model: str, title: str, icon: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_changelist")}
+
+
+def _may_open(request: HttpRequest, model: str) -> bool:
+    label, _, name = model.partition(".")
+    return request.user.has_perm(f"{label}.view_{name}")
