@@ -63,6 +63,8 @@ def problem_response(problem: ApiError, request_id: str) -> Response:
     documentation = f"{settings.PUBLIC_URL}/docs/errors/"
     body = problem.problem(request_id=request_id, documentation=documentation)
     response = Response(body, status=problem.status, content_type=PROBLEM)
+    for name, value in problem.headers.items():
+        response[name] = value
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)
     if problem.status == errors.Unauthorized.status:

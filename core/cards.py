@@ -25,7 +25,8 @@ _FIELDS = frozenset(
         "expiry",
     ]
 )
-_DIGITS = re.compile(r"(?<!\d)\d(?:[ -]?\d){11,18}(?!\d)")
+_RUN = re.compile(r"\d+(?:[ -]\d+)*")
+_LONGEST = 19
 _BRANDS = re.compile(
     r"^(?:4\d{12}(?:\d{3}){0,2}"
     r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"
@@ -40,26 +41,50 @@ def refusal() -> ErrorDetail:
     return ErrorDetail("card data must not be sent here; use the token that the browser made", code=CODE)
 
 
-def find(data: Any, path: str = "") -> str:
+def find(data: Any) -> str:
     """The path of the first field that carries card data, or an empty text. Never the value."""
-    if isinstance(data, dict):
-        for name, value in data.items():
-            here = f"{path}/{name}" if path else str(name)
-            if str(name).lower().replace("-", "_") in _FIELDS or find(value, here) or looks_like_card(str(name)):
-                return find(value, here) or here
-    elif isinstance(data, list):
-        return next((found for place, item in enumerate(data) if (found := find(item, f"{path}/{place}"))), "")
-    elif isinstance(data, str | int) and not isinstance(data, bool) and looks_like_card(str(data)):
-        return path
+    waiting: list[tuple[str, Any]] = [("", data)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            named = [(_join(path, str(name)), str(name), inner) for name, inner in value.items()]
+            refused = next((here for here, name, _ in named if _is_refused(name)), "")
+            if refused:
+                return refused
+            waiting += [(here, inner) for here, _, inner in reversed(named)]
+        elif isinstance(value, list):
+            waiting += reversed([(_join(path, str(place)), item) for place, item in enumerate(value)])
+        elif isinstance(value, str | int) and not isinstance(value, bool) and looks_like_card(str(value)):
+            return path
     return ""
 
 
+def _join(path: str, name: str) -> str:
+    shown = "•••" if looks_like_card(name) else name
+    return f"{path}/{shown}" if path else shown
+
+
+def _is_refused(name: str) -> bool:
+    return name.lower().replace("-", "_") in _FIELDS or looks_like_card(name)
+
+
 def looks_like_card(text: str) -> bool:
-    """Whether a digit run in the text has a brand's prefix and length and a right Luhn digit."""
-    for match in _DIGITS.finditer(text):
-        digits = re.sub(r"\D", "", match.group())
-        if _BRANDS.match(digits) and _luhn(digits):
-            return True
+    """Whether digits in the text have a brand's prefix and length and a right Luhn digit.
+
+    Every run of neighbouring groups is tried, so that an expiry or a table number beside a card does not hide it.
+    """
+    return any(_holds_card(re.split("[ -]", run.group())) for run in _RUN.finditer(text))
+
+
+def _holds_card(groups: list[str]) -> bool:
+    for start in range(len(groups)):
+        digits = ""
+        for group in groups[start:]:
+            digits += group
+            if len(digits) > _LONGEST:
+                break
+            if _BRANDS.match(digits) and _luhn(digits):
+                return True
     return False
 
 

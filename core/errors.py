@@ -1,6 +1,8 @@
 """The API's errors: what went wrong, with which field, and what to do next (RFC 9457).
 
-An error status always means that nothing was created; a provider's decline is not an error.
+An error status always means that nothing was created; a provider's decline is not an error. `ApiError` is the
+root of the tree. The docstring of each class says what it means and `remedy` what to do next: both are its page
+in the reference, where words in backquotes are shown as code.
 """
 
 from dataclasses import dataclass, field
@@ -18,16 +20,21 @@ class FieldError:
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """The root of everything that the API answers with an error status."""
+    """Something failed here that should not have. The fault is written down, with the request's id."""
 
     detail: str
     param: str | None = None
     errors: list[FieldError] = field(default_factory=list)
     retry_after: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     status = 500
     code = "internal_error"
     title = "Something failed on our side"
+    remedy = (
+        "Repeat a GET freely. Repeat a POST with the same `Idempotency-Key`: it continues what was begun and never "
+        "begins it twice. If it fails again, tell us the `request_id`."
+    )
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
@@ -51,99 +58,199 @@ class ApiError(Exception):
 
 
 class InvalidRequest(ApiError):
+    """A field is missing, unknown, of the wrong type or not allowed. `errors` lists every fault at once, each with the
+    place in the body."""
+
     status, code, title = 400, "invalid_request", "The request is not valid"
+    remedy = (
+        "Correct what `errors` names and send the request again. The same `Idempotency-Key` may be used: a refused "
+        "request binds nothing."
+    )
 
 
 class AmountNotRepresentable(InvalidRequest):
+    """The provider that would take this payment counts in other steps, or takes no amount that small or large. M-Pesa
+    takes whole shillings, for example."""
+
     code, title = "amount_not_representable", "The provider cannot carry this amount"
+    remedy = "Ask for an amount that `detail` allows, or for another method or provider."
 
 
 class CardDataNotAllowed(InvalidRequest):
+    """The request carries a card number or a security code. It was refused unread: nothing of it was stored or
+    logged."""
+
     code, title = "card_data_not_allowed", "Card data must not be sent to this API"
+    remedy = (
+        "Let the provider's own form in the browser make a payment method, and send its id as `payment_method`. "
+        "Look where your own logs may have kept the number."
+    )
 
 
 class IdempotencyKeyRequired(InvalidRequest):
+    """Every POST needs an `Idempotency-Key`, so that a request whose answer was lost can be repeated without paying
+    twice."""
+
     code, title = "idempotency_key_required", "An Idempotency-Key header is required"
+    remedy = (
+        "Send a key of your own making, up to 255 characters, new for each thing that you want to happen and the "
+        "same for every try of it."
+    )
 
 
 class NoRoute(InvalidRequest):
+    """No account at a provider is enabled that can take this method, currency and capture in this mode."""
+
     code, title = "no_provider_available", "No provider account can take this payment"
+    remedy = (
+        "Choose a method and currency that one of your provider accounts takes, or ask the people who run this "
+        "installation to add an account."
+    )
 
 
 class Unauthorized(ApiError):
+    """The key is missing, unknown, expired or revoked, or it came from an address that it may not be used from. One
+    answer stands for all of these."""
+
     status, code, title = 401, "unauthorized", "The API key was not accepted"
+    remedy = (
+        "Send a current key as `Authorization: Bearer sk_…`. If you do, look at its expiry and its allowed "
+        "addresses, or have a new one made."
+    )
 
 
 class Forbidden(ApiError):
+    """The key is good, but lacks the scope that `param` names."""
+
     status, code, title = 403, "scope_missing", "The API key may not do this"
+    remedy = "Use a key with that scope, or have one made that has it."
 
 
 class NotFound(ApiError):
+    """There is nothing at this path, or no such object for this merchant in this mode. Test and live are separate
+    worlds."""
+
     status, code, title = 404, "not_found", "There is no such object"
+    remedy = "Check the id, and whether the key's mode is the one in which the object was made."
 
 
 class MethodNotAllowed(ApiError):
+    """The path exists, but not for this HTTP method."""
+
     status, code, title = 405, "method_not_allowed", "This method is not allowed here"
+    remedy = "Look the path up in the reference: it lists what each path takes."
 
 
 class NotAcceptable(ApiError):
+    """The `Accept` header asks for something other than JSON."""
+
     status, code, title = 406, "not_acceptable", "The answer cannot be given in that form"
+    remedy = "Send `Accept: application/json`, or no such header."
 
 
 class Conflict(ApiError):
+    """The object is in a state in which this makes no sense."""
+
     status, code, title = 409, "conflict", "The object is not in a state that allows this"
+    remedy = "Read the object; its `state` says what has happened meanwhile. Do not repeat the request as it is."
 
 
 class IdempotencyInProgress(Conflict):
+    """A request with this key arrived before and has not been answered yet. What it does is being done once."""
+
     code, title = "idempotency_in_progress", "The first request with this key is still running"
+    remedy = (
+        "Wait as long as `Retry-After` says and send the same request with the same key: you will get the first "
+        "one's answer."
+    )
 
 
 class PromptOpen(Conflict):
+    """The payer's phone shows a prompt for this business already. A second one would invite paying twice."""
+
     code, title = "prompt_open", "A prompt is already open on this phone"
+    remedy = "Wait until that payment has ended: follow its webhooks or read it. Then send the request again."
 
 
 class NotCancellable(Conflict):
+    """The payment is paid or ended, or what was sent to the payer cannot be withdrawn from this provider."""
+
     code, title = "not_cancellable", "The payment can no longer be cancelled"
+    remedy = "Read the payment. If it has succeeded, refund it; if it is still open, it ends by itself at `expires_at`."
 
 
 class NotCapturable(Conflict):
+    """Only an authorized payment can be captured, and only once."""
+
     code, title = "not_capturable", "The payment cannot be captured now"
+    remedy = "Read the payment: its `state` says whether it was captured, cancelled or has expired already."
 
 
 class NotRefundable(Conflict):
+    """The payment holds no money that could go back now."""
+
     code, title = "not_refundable", "The payment cannot be refunded now"
+    remedy = (
+        "Read the payment. An open one can be cancelled instead; for one whose receipt is still to come, try again "
+        "later."
+    )
 
 
 class PayloadTooLarge(ApiError):
+    """The body is larger than this API reads."""
+
     status, code, title = 413, "payload_too_large", "The request is too large"
+    remedy = "Send less: metadata is for a few short texts, not for documents."
 
 
 class UnsupportedMediaType(ApiError):
+    """The body is not declared as JSON."""
+
     status, code, title = 415, "unsupported_media_type", "The request is not JSON"
+    remedy = "Send `Content-Type: application/json`."
 
 
 class IdempotencyKeyReused(ApiError):
+    """This key belongs to a request with another body or path, for ever."""
+
     status, code, title = 422, "idempotency_key_reused", "This key was used for another request"
+    remedy = "If you mean something new, take a new key. If you meant to repeat, send exactly what you sent first."
 
 
 class RefundExceedsCaptured(ApiError):
+    """What was captured, less what is refunded or being refunded, is not enough."""
+
     status, code, title = 422, "refund_exceeds_captured", "The refund is larger than what is left"
+    remedy = "Read the payment's `captured_amount` and its refunds, and ask for at most what is left."
 
 
 class CaptureExceedsAuthorized(ApiError):
+    """A capture may take what the payer has agreed to, or less."""
+
     status, code, title = 422, "capture_exceeds_authorized", "The capture is larger than what is held"
+    remedy = "Capture at most the payment's `amount`; make another payment for the rest."
 
 
 class RateLimited(ApiError):
+    """This key, or this address, has made too many requests in the current window."""
+
     status, code, title = 429, "rate_limited", "Too many requests"
+    remedy = "Wait as long as `Retry-After` says. The header `RateLimit` of every answer shows how much is left."
 
 
 class Unavailable(ApiError):
+    """A part that this service needs is away. Nothing was created."""
+
     status, code, title = 503, "service_unavailable", "The service is not available for a moment"
+    remedy = "Send the same request with the same `Idempotency-Key` after the time in `Retry-After`."
 
 
 class ProviderBusy(Unavailable):
+    """The provider answers so slowly that it is given no more calls for now, and no other account can take this.
+    Nothing was created."""
+
     code, title = "provider_busy", "The provider is answering slowly and no other can take this"
+    remedy = "Send the same request again after the time in `Retry-After`, or offer the payer another method."
 
 
 def every_error() -> list[type[ApiError]]:

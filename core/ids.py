@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Callable
+from datetime import datetime
 
 import uuid_utils
 
@@ -40,9 +41,17 @@ def new_id(prefix: str) -> str:
     """`pay_` and 26 characters of Crockford base 32; ids made later sort later."""
     if prefix not in PREFIXES:
         raise KeyError(f"{prefix!r} is not a registered id prefix")
-    number = uuid_utils.uuid7().int
+    return _written(prefix, uuid_utils.uuid7().int)
+
+
+def _written(prefix: str, number: int) -> str:
     digits = [_CROCKFORD[(number >> (5 * place)) & 31] for place in range(_LENGTH - 1, -1, -1)]
     return f"{prefix}_{''.join(digits)}"
+
+
+def first_id(prefix: str, at: datetime) -> str:
+    """What no id made at that moment or later sorts before: a span of time can be read by primary key."""
+    return _written(prefix, int(at.timestamp() * 1000) << 80)
 
 
 def is_id(value: str, prefix: str) -> bool:

@@ -32,6 +32,11 @@ def redact(text: str) -> str:
     return text
 
 
+def _shown(value: object) -> object:
+    """Numbers stay numbers, unless redaction would leave a hole where JSON wants a value."""
+    return value if isinstance(value, int | float) and redact(str(value)) == str(value) else str(value)
+
+
 class JsonFormatter(logging.Formatter):
     """Writes `time, level, logger, message, request_id` and every `extra`, redacted."""
 
@@ -43,7 +48,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": request_id.get() or None,
-            **{name: value if isinstance(value, int | float | bool) else str(value) for name, value in extras.items()},
+            **{name: _shown(value) for name, value in extras.items()},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

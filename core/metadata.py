@@ -24,7 +24,7 @@ class MetadataField(serializers.DictField):
         if len(data) > MAX_PAIRS:
             raise serializers.ValidationError(f"has at most {MAX_PAIRS} pairs")
         for name, value in data.items():
-            if not name or len(name) > MAX_KEY:
-                raise serializers.ValidationError(f"a key has 1 to {MAX_KEY} characters")
+            if not name or len(name) > MAX_KEY or "\x00" in name:
+                raise serializers.ValidationError(f"a key has 1 to {MAX_KEY} characters, none of them NUL")
             if not isinstance(value, str):
                 raise serializers.ValidationError({name: "must be a text"})

@@ -71,7 +71,7 @@ class Money:
         """
         value = self.major().scaleb(exponent)
         if value != value.to_integral_value():
-            raise NotRepresentable(f"{self} cannot be written with {exponent} decimals")
+            raise NotRepresentable(f"{self} has more than the {exponent} decimals that are taken here")
         return int(value)
 
     @classmethod

@@ -197,7 +197,9 @@ def purge_quarantine() -> int:
     old = Callback.objects.filter(
         state=Callback.State.QUARANTINED, received_at__lt=clock.now() - settings.QUARANTINE_KEPT
     )
-    return old.delete()[0]
+    with transaction.atomic():
+        CallbackKey.objects.filter(callback__in=old.values("pk")).delete()
+        return old.delete()[0]
 
 
 def _failing(callback: Callback) -> None:

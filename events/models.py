@@ -93,6 +93,9 @@ class Callback(Work):
         ]
         permissions = [("reprocess_callback", "Can process a callback again")]
 
+    def __str__(self) -> str:
+        return str(self.pk)
+
 
 class CallbackKey(models.Model):
     """The narrow row that recognises a redelivery. Only a verified callback takes one."""
@@ -149,6 +152,9 @@ class Event(models.Model):
             models.Index(fields=["subject", "sequence"], name="event_waiting", condition=Q(position__isnull=True)),
             models.Index(fields=["merchant", "livemode", "-id"], name="event_list"),
         ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Cursor(models.Model):
@@ -215,6 +221,9 @@ class AuditEntry(models.Model):
             models.Index(fields=["merchant", "-id"], name="audit_merchant"),
         ]
 
+    def __str__(self) -> str:
+        return str(self.pk)
+
 
 class RefusedKeys(models.Model):
     """A flood of unknown keys, counted: one row per reason, block of addresses and minute."""
@@ -262,6 +271,9 @@ class Attention(models.Model):
         indexes = [models.Index(fields=["closed_at", "-id"], name="attention_open")]
         permissions = [("close_attention", "Can close an attention item")]
 
+    def __str__(self) -> str:
+        return str(self.pk)
+
 
 class Subjected(models.Model):
     """What every subject's own table has: its state, and the count of what has happened to it."""
@@ -274,3 +286,6 @@ class Subjected(models.Model):
 
     class Meta:
         abstract = True
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -192,7 +192,7 @@ WITH RECURSIVE lanes AS (
     ) AS due
     ORDER BY due.turn LIMIT %(batch)s::bigint
 )
-UPDATE {table} SET claim = %(claim)s, due_at = %(until)s, tries = tries + 1
+UPDATE {table} SET claim = %(claim)s, due_at = %(until)s, tries = least(tries + 1, 32767)
 WHERE id IN (SELECT id FROM turns) RETURNING *
 """
 

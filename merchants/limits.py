@@ -22,9 +22,11 @@ def check(limit: str, *names: str) -> dict[str, str]:
     """Count one request. Returns the RateLimit headers; raises RateLimited with the seconds to wait."""
     item = parse(limit)
     window, left, wait = item.get_expiry(), *_count(item, *names)
+    headers = {"RateLimit-Policy": f'"default";q={item.amount};w={window}', "RateLimit": f'"default";r={max(left, 0)}'}
     if left < 0:
-        raise RateLimited(f"More than {item.amount} requests in {window} s. Wait {wait} s.", retry_after=wait)
-    return {"RateLimit-Policy": f'"default";q={item.amount};w={window}', "RateLimit": f'"default";r={left}'}
+        told = f"More than {item.amount} requests in {window} s. Wait {wait} s."
+        raise RateLimited(told, retry_after=wait, headers=headers)
+    return headers
 
 
 def _count(item: RateLimitItem, *names: str) -> tuple[int, int]:

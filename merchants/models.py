@@ -42,6 +42,7 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = "API key"
+        permissions = [("revoke_api_key", "Can revoke an API key")]
 
     def __str__(self) -> str:
         return f"{self.prefix}…{self.last_four}"
@@ -69,7 +70,11 @@ class ProviderAccount(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["id", "livemode"], name="account_has_one_mode")]
-        permissions = [("set_credentials", "Can write a provider account's credentials")]
+        permissions = [
+            ("set_credentials", "Can write a provider account's credentials"),
+            ("rotate_callback_token", "Can give a provider account new callback paths and close earlier ones"),
+            ("switch_off_account", "Can switch a provider account off"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.provider})"
@@ -151,6 +156,9 @@ class Delivery(Work):
         ]
         indexes = [models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(due_at__isnull=False))]
         permissions = [("redeliver_delivery", "Can deliver an event again")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class DeliveryAttempt(models.Model):

@@ -13,7 +13,7 @@ from django.db import transaction
 from core import clock
 from core.crypto import Secret
 from events import audit, sealing
-from merchants import doors
+from merchants import accounts, doors
 from merchants.authentication import key_hash
 from merchants.models import ApiKey, Merchant, ProviderAccount, WebhookEndpoint
 
@@ -22,6 +22,20 @@ def create_merchant(*, name: str, by: str) -> Merchant:
     merchant = Merchant.objects.create(name=name)
     audit.record(actor=by, action="merchant.created", merchant=merchant.pk, object_id=merchant.pk)
     return merchant
+
+
+def change_merchant(merchant: Merchant, *, name: str, is_active: bool, by: str) -> None:
+    """Rename a merchant, or stop and resume everything that its keys may do."""
+    merchant.name, merchant.is_active = name, is_active
+    with transaction.atomic():
+        merchant.save(update_fields=["name", "is_active"])
+        audit.record(
+            actor=by,
+            action="merchant.changed",
+            merchant=merchant.pk,
+            object_id=merchant.pk,
+            detail={"name": name, "is_active": is_active},
+        )
 
 
 def create_api_key(
@@ -75,7 +89,13 @@ def create_provider_account(
     livemode: bool = False,
     priority: int = 100,
 ) -> ProviderAccount:
-    """An account with sealed credentials and a callback token. What the adapter demands is checked by its domain."""
+    """An account with sealed credentials and a callback token.
+
+    Raises ValueError that names the field which its provider does not take.
+    """
+    accounts.check_credentials(provider, credentials, livemode=livemode)
+    accounts.check_options(provider, options or {})
+    accounts.check_host(provider, host, livemode=livemode)
     account = ProviderAccount(
         merchant=merchant,
         livemode=livemode,
@@ -94,22 +114,60 @@ def create_provider_account(
 
 
 def set_credentials(account: ProviderAccount, credentials: Mapping[str, Any], *, by: str) -> None:
-    """Replace an account's credentials; every process takes up the new revision with its next call."""
+    """Replace an account's credentials; every process takes up the new revision with its next call.
+
+    Raises ValueError that names the field which its provider does not take.
+    """
+    accounts.check_credentials(account.provider, credentials, livemode=account.livemode)
     sealing.seal(account, "credentials", json.dumps(dict(credentials)))
-    account.revision += 1
     with transaction.atomic():
-        account.save(update_fields=["credentials", "revision"])
+        _save_revision(account, "credentials")
         _record(account, "provider_account.credentials_set", by)
 
 
 def change_account(account: ProviderAccount, *, by: str, **changes: Any) -> None:
-    """Change name, host, options, priority or whether it is enabled."""
+    """Change name, host, options, priority or whether it is enabled.
+
+    Raises ValueError that names the field which its provider does not take.
+    """
+    if "options" in changes:
+        accounts.check_options(account.provider, changes["options"])
+    if "host" in changes:
+        accounts.check_host(account.provider, changes["host"], livemode=account.livemode)
     for name, value in changes.items():
         setattr(account, name, value)
-    account.revision += 1
     with transaction.atomic():
-        account.save(update_fields=[*changes, "revision"])
+        _save_revision(account, *changes)
         _record(account, "provider_account.changed", by, fields=sorted(changes))
+
+
+def switch_account_off(account: ProviderAccount, *, by: str) -> None:
+    """No new payment goes there from now on; what is open there is still asked about, captured and refunded."""
+    change_account(account, by=by, is_enabled=False)
+
+
+def rotate_callback_token(account: ProviderAccount, *, by: str) -> None:
+    """Give the account another word for its callback paths. The earlier ones stay valid until they are retired."""
+    with transaction.atomic():
+        doors.issue_token(account)
+        _save_revision(account)
+        _record(account, "provider_account.callback_token_rotated", by)
+
+
+def retire_callback_tokens(account: ProviderAccount, *, by: str) -> int:
+    """Close every callback path but the newest. Gives how many."""
+    with transaction.atomic():
+        newest = account.callback_tokens.filter(revoked_at=None).latest("pk")
+        retired = account.callback_tokens.filter(revoked_at=None).exclude(pk=newest.pk).update(revoked_at=clock.now())
+        _record(account, "provider_account.callback_tokens_retired", by, retired=retired)
+    return retired
+
+
+def _save_revision(account: ProviderAccount, *changed: str) -> None:
+    """Save what changed under a revision that no process has seen. Two changes at once get two revisions."""
+    locked = ProviderAccount.objects.select_for_update(no_key=True).values_list("revision", flat=True)
+    account.revision = locked.get(pk=account.pk) + 1
+    account.save(update_fields=[*changed, "revision"])
 
 
 def create_webhook_endpoint(

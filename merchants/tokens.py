@@ -16,13 +16,16 @@ _MARGIN = timedelta(seconds=60)
 _LEASE = timedelta(seconds=15)
 _WAIT_SECONDS = 0.05
 
+Held = tuple[Secret, datetime]
+
 
 class AccountTokens:
     """A core.providers.TokenStore over one row. The row's lock is released while the token is fetched."""
 
     def __init__(self, account: ProviderAccount) -> None:
         self._account = account
-        self._held: tuple[Secret, datetime] | None = None
+        self._held: Held | None = None
+        self._refused: Secret | None = None
 
     def get(self, fetch: Callable[[], AccessToken]) -> Secret:
         """Raises Unreachable when another process has been fetching for too long."""
@@ -37,7 +40,7 @@ class AccountTokens:
         raise Unreachable(f"no access token for {self._account.pk}: another process holds its refresh")
 
     def reject(self, token: Secret) -> None:
-        self._held = None
+        self._refused, self._held = token, None
         with transaction.atomic():
             row = ProviderToken.objects.select_for_update().filter(account=self._account).first()
             if row is not None and row.token and sealing.unseal_secret(row, "token") == token:
@@ -45,22 +48,22 @@ class AccountTokens:
 
     def _live(self) -> Secret | None:
         held = self._held
-        if held is not None and held[1] - _MARGIN > clock.now():
-            return held[0]
-        row = ProviderToken.objects.filter(account=self._account).first()
-        if row is None or not _is_live(row):
-            return None
-        token = sealing.unseal_secret(row, "token")
-        self._held = token, row.expires_at
-        return token
+        if held is None or not self._is_good(held):
+            held = self._held = _stored(ProviderToken.objects.filter(account=self._account).first())
+        return held[0] if held is not None and self._is_good(held) else None
+
+    def _is_good(self, held: Held) -> bool:
+        """A thread may have read the row just before it was cleared: what was refused is not taken again."""
+        return held[0] != self._refused and held[1] - _MARGIN > clock.now()
 
     def _lease(self) -> bool:
         ProviderToken.objects.bulk_create([self._row()], ignore_conflicts=True)
         with transaction.atomic():
             row = ProviderToken.objects.select_for_update().get(account=self._account)
             leased = row.lease_until is not None and row.lease_until > clock.now()
+            stored = _stored(row)
             # Somebody may have stored one since we looked, which another fetch would kill.
-            if leased or _is_live(row):
+            if leased or (stored is not None and self._is_good(stored)):
                 return False
             ProviderToken.objects.filter(pk=row.pk).update(lease_until=clock.now() + _LEASE)
         return True
@@ -86,5 +89,7 @@ class AccountTokens:
         )
 
 
-def _is_live(row: ProviderToken) -> bool:
-    return row.token is not None and row.expires_at is not None and row.expires_at - _MARGIN > clock.now()
+def _stored(row: ProviderToken | None) -> Held | None:
+    if row is None or row.token is None or row.expires_at is None:
+        return None
+    return sealing.unseal_secret(row, "token"), row.expires_at

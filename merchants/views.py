@@ -41,7 +41,8 @@ class ApiView(APIView):
 
     def own(self, rows: QuerySet[Any], public_id: str) -> Any:
         """The caller's own row in the caller's mode; anything else does not exist for it."""
-        row = self.owned(rows).filter(pk=public_id).first()
+        # PostgreSQL cannot be asked about a text with NUL in it.
+        row = None if "\x00" in public_id else self.owned(rows).filter(pk=public_id).first()
         if row is None:
             raise NotFound(f"There is no {rows.model._meta.verbose_name} {public_id} for this key.")
         return row

@@ -11,6 +11,7 @@ from django.db import transaction
 from standardwebhooks import Webhook
 
 from core import clock, http
+from core.errors import Conflict
 from core.http import Request
 from events import outbox, sealing, work
 from events.models import Event
@@ -148,11 +149,11 @@ def _finish(deliveries: Sequence[Delivery], state: Delivery.State) -> None:
 
 
 def _put_off(delivery: Delivery) -> None:
+    held = Delivery.objects.filter(pk=delivery.pk, claim=delivery.claim, state=Delivery.State.PENDING)
     if delivery.tries > len(RETRY_AFTER):
-        _finish([delivery], Delivery.State.FAILED)
+        held.update(state=Delivery.State.FAILED, claim=None, due_at=None, finished_at=clock.now())
         return
     wait = RETRY_AFTER[delivery.tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
-    held = Delivery.objects.filter(pk=delivery.pk, claim=delivery.claim, state=Delivery.State.PENDING)
     held.update(claim=None, due_at=clock.now() + wait)
 
 
@@ -183,11 +184,13 @@ def disable(endpoint: WebhookEndpoint, reason: str) -> None:
 
 
 def deliver_again(delivery: Delivery) -> None:
-    """Send an event once more to its endpoint, with a fresh schedule."""
+    """Send an event once more to its endpoint, with a fresh schedule. Raises Conflict for a disabled endpoint."""
+    if not delivery.endpoint.is_enabled:
+        raise Conflict(f"{delivery.endpoint_id} is disabled. Enable it first.")
     Delivery.objects.filter(pk=delivery.pk).update(
         state=Delivery.State.PENDING, tries=0, claim=None, due_at=clock.now(), finished_at=None
     )
-    work.wake_up("deliveries")
+    work.wake_on_commit("deliveries")
 
 
 work.register(

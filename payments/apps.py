@@ -6,7 +6,8 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import inbox, subjects
-        from merchants import scopes
+        from merchants import accounts, scopes
+        from payments import accounts as our_accounts
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
         from payments.providers import REGISTRY
@@ -15,6 +16,7 @@ class PaymentsConfig(AppConfig):
             subjects.register(subject)
         for name in REGISTRY:
             inbox.register(name, PaymentCallbacks(REGISTRY[name]))
+            accounts.register(name, our_accounts.kind_of(name))
         scopes.register(
             {
                 "payments:read": "See payments",

@@ -343,8 +343,8 @@ def _provider_code(error: Mapping[str, Any]) -> str:
 
 
 def _money(units: object, currency: str) -> Money:
-    if type(units) is not int:
-        raise ValueError("an amount is a whole number")
+    if type(units) is not int or units < 0:
+        raise ValueError("an amount is a whole number, and not below zero")
     code = currency.upper()
     return Money.from_units(units, code, exponent=_EXPONENTS.get(code, 2))
 

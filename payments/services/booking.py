@@ -233,12 +233,6 @@ def _fail(attempt: Attempt, report: Report, because: Because) -> None:
     if not report.still_payable:
         end(attempt, attempt.closing_as or PaymentState.FAILED, because)
     elif attempt.state == AttemptState.OPEN:
-        move(
-            attempt.payment,
-            PaymentState.PROCESSING,
-            by=because.by,
-            because=f"{because}: closing what is left",
-        )
         close(attempt, attempt.closing_as or PaymentState.FAILED, because)
 
 

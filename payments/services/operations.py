@@ -144,7 +144,7 @@ def leave_unknown(operation: Operation, detail: str) -> None:
     because = Because(by=operation.by, source="answer", detail=detail)
     if operation.refund is not None:
         refund_booking.keep_pending(operation.refund, because)
-    elif operation.kind == Kind.CREATE:
+    elif operation.kind in (Kind.CREATE, Kind.CANCEL):
         move(operation.attempt.payment, PaymentState.PROCESSING, by=because.by, because=detail)
     _step(operation, OperationState.UNKNOWN, because)
 

@@ -181,10 +181,12 @@ def _lease_is_over(operation: Operation) -> bool:
 
 def ask_now(payment_id: str) -> None:
     """Make the payment's open operations due: a person may ask at any time, and may not send again (money.md 8)."""
-    Operation.objects.filter(attempt__payment=payment_id, due_at__isnull=False, claim=None, state__in=ASKABLE).update(
-        due_at=clock.now()
-    )
-    work.wake_up("operations")
+    askable = Operation.objects.filter(attempt__payment=payment_id, claim=None, state__in=ASKABLE)
+    related = askable.select_related("attempt__payment", "refund")
+    # What was handed to a person at the end of its schedule has no time of its own any more.
+    open_ones = [row.pk for row in related if row.due_at is not None or not is_settled(row, row.state)]
+    askable.filter(pk__in=open_ones).update(due_at=clock.now())
+    work.wake_on_commit("operations")
 
 
 ASKABLE = (OperationState.SUCCEEDED, OperationState.UNKNOWN, OperationState.FAILED)

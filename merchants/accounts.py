@@ -1,0 +1,60 @@
+"""What each provider demands of an account: registered by the domain that talks to it, checked here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.providers import from_json
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The accounts of one provider.
+
+    The two types are dataclasses, read by core.providers.from_json. `hosts` gives the names from which an
+    account of that mode picks; `check_mode` raises ValueError for credentials of the other mode.
+    """
+
+    title: str
+    credentials_type: type
+    options_type: type
+    hosts: Callable[[bool], Sequence[str]]
+    check_mode: Callable[..., None]
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(provider: str, kind: Kind) -> None:
+    """Called once for each provider by its domain's AppConfig.ready()."""
+    _kinds[provider] = kind
+
+
+def everyone() -> dict[str, Kind]:
+    return dict(_kinds)
+
+
+def kind_of(provider: str) -> Kind:
+    """Raises ValueError for a provider that nobody has registered."""
+    if provider not in _kinds:
+        raise ValueError(f"'provider' is {provider!r}; registered are {', '.join(_kinds) or 'none'}")
+    return _kinds[provider]
+
+
+def check_credentials(provider: str, credentials: Mapping[str, Any], *, livemode: bool) -> None:
+    """Raises ValueError that names the field, never its value."""
+    kind = kind_of(provider)
+    kind.check_mode(from_json(kind.credentials_type, credentials), livemode=livemode)
+
+
+def check_options(provider: str, options: Mapping[str, Any]) -> None:
+    """Raises ValueError that names the field."""
+    from_json(kind_of(provider).options_type, options)
+
+
+def check_host(provider: str, host: str, *, livemode: bool) -> None:
+    """Raises ValueError for a host that is not on the provider's list for that mode."""
+    offered = kind_of(provider).hosts(livemode)
+    if host not in offered:
+        mode = "live" if livemode else "test"
+        raise ValueError(f"'host' is {host!r}; in {mode} mode {provider} has {', '.join(sorted(offered))}")

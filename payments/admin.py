@@ -1,0 +1,247 @@
+"""Staff's pages of money coming in. No row of money can be edited; what a person may do is an action."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from core.admin import ReadOnlyAdmin
+from core.admin_actions import reasoned_action, staff
+from core.admin_columns import (
+    MODE,
+    badge,
+    column,
+    link,
+    link_column,
+    moment_column,
+    money_column,
+    state_column,
+    table,
+    timeline,
+    tones,
+)
+from events import subjects
+from events.timeline import moments
+from payments import admin_timeline, states
+from payments.finding import find_payments
+from payments.models import Operation, Payment, Refund
+from payments.providers import REGISTRY
+from payments.services import changing, resolving
+
+METHODS = sorted({method for name in REGISTRY for method in REGISTRY[name].capabilities.methods})
+ACT = "payments.act_on_payment"
+ASK_TITLE = "Ask now"
+ASK_EXPLAIN = (
+    "Whatever is still open of this payment is asked about at its provider at once. Nothing is sent a second time."
+)
+ASKED = "The provider is being asked. What it says will show in the history."
+
+
+class MethodFilter(admin.SimpleListFilter):
+    title = parameter_name = "method"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(method, method) for method in METHODS]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(method=self.value()) if self.value() else queryset
+
+
+def _flags(payment: Payment) -> Any:
+    raised = [name for name in ("late", "underpaid") if getattr(payment, name)]
+    return badge(", ".join(raised), "warning") if raised else "-"
+
+
+def _failure(row: Any) -> str:
+    return f"{row.failure_code}: {row.failure_message}" if row.failure_code else "-"
+
+
+MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
+FAILURE = column("failure", _failure)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        state_column(tones(states.PAYMENT)),
+        money_column(),
+        money_column("captured_amount", title="captured"),
+        "method",
+        MERCHANT,
+        "reference",
+        column("flags", _flags),
+        MODE,
+        moment_column("created_at"),
+    )
+    list_select_related = ("merchant",)
+    list_filter = ("state", MethodFilter, "livemode", "underpaid", "late")
+    search_help_text = (
+        "exactly: an id of ours, a merchant's reference, or what a provider calls the payment or its receipt"
+    )
+    fields = (
+        ("id", state_column(tones(states.PAYMENT))),
+        (money_column(), money_column("captured_amount", title="captured"), column("flags", _flags)),
+        (money_column("refunded_amount", title="refunded"), money_column("refund_reserved"), "capture"),
+        (MERCHANT, "reference", MODE),
+        ("method", column("payer", lambda row: row.instrument_hint or "-"), FAILURE),
+        (
+            moment_column("created_at"),
+            moment_column("state_changed_at", title="in this state since"),
+            moment_column("expires_at"),
+        ),
+        "description",
+        "metadata",
+    )
+    actions_detail = ("ask_now", "accept_underpaid")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("instrument", "next_action")
+
+    def find(self, term: str) -> Any:
+        return find_payments(term)
+
+    def sections(self, row: Payment) -> Any:
+        yield "Attempts", _attempts(row)
+        if row.captured_amount or row.refund_reserved:
+            yield "Money", _money(row)
+        yield "History", timeline(moments(subjects.of(row).relatives(row)))
+
+    @reasoned_action(
+        title=ASK_TITLE, permission=ACT, explain=ASK_EXPLAIN, icon="contact_support", applies=lambda row: row.is_open
+    )
+    def ask_now(self, request: HttpRequest, payment: Payment, form: Any) -> str:
+        resolving.ask_now(payment.pk)
+        return ASKED
+
+    @reasoned_action(
+        title="Accept underpaid",
+        permission=ACT,
+        explain="The payment succeeds with the money that has arrived, which is less than was asked. "
+        "The merchant is told so. This cannot be taken back.",
+        icon="task_alt",
+        applies=lambda row: row.underpaid,
+    )
+    def accept_underpaid(self, request: HttpRequest, payment: Payment, form: Any) -> str:
+        changing.accept_underpaid(payment, by=staff(request))
+        return "Accepted."
+
+
+def _attempts(payment: Payment) -> Any:
+    rows = payment.attempts.select_related("account").order_by("pk")
+    return table(
+        ("provider", "state", "our reference there", "its id there", "its word", "failure"),
+        (
+            (
+                link(row.account_id, str(row.account)),
+                badge(row.state, tones(states.ATTEMPT)[row.state]),
+                row.provider_reference,
+                row.provider_id or "-",
+                row.provider_status or "-",
+                _failure(row),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _money(payment: Payment) -> Any:
+    receipts = admin_timeline.receipts([attempt.pk for attempt in payment.attempts.all()])
+    return table(
+        ("when", "what", "receipt"), ((row.at.strftime("%Y-%m-%d %H:%M:%S"), row.title, row.detail) for row in receipts)
+    )
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        state_column(tones(states.REFUND)),
+        money_column(),
+        link_column("payment_id"),
+        MERCHANT,
+        "origin",
+        MODE,
+        moment_column("created_at"),
+    )
+    list_select_related = ("merchant",)
+    list_filter = ("state", "origin", "livemode")
+    search_help_text = "the id of a refund, of its payment or of a merchant, exactly"
+    fields = (
+        ("id", state_column(tones(states.REFUND))),
+        (link_column("payment_id"), money_column()),
+        (MERCHANT, MODE),
+        ("provider_id", "provider_status"),
+        ("origin", FAILURE),
+        ("reason", moment_column("created_at")),
+        "metadata",
+    )
+    actions_detail = ("ask_now",)
+
+    def find(self, term: str) -> list[str]:
+        named = {"merchant": term} if term.startswith("mer_") else {"payment": term}
+        return [term, *Refund.objects.filter(**named).order_by("-pk").values_list("pk", flat=True)[:1000]]
+
+    def sections(self, row: Refund) -> Any:
+        ids = [row.pk, *row.operations.values_list("pk", flat=True)]
+        yield "History", timeline(moments(ids))
+
+    @reasoned_action(
+        title=ASK_TITLE,
+        permission=ACT,
+        explain=ASK_EXPLAIN,
+        icon="contact_support",
+        applies=lambda row: row.state not in states.REFUND.success | states.REFUND.terminals,
+    )
+    def ask_now(self, request: HttpRequest, refund: Refund, form: Any) -> str:
+        resolving.ask_now(refund.payment_id)
+        return ASKED
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "kind",
+        state_column(tones(states.OPERATION)),
+        money_column(),
+        column("payment", lambda row: link(row.attempt.payment_id)),
+        column("account", lambda row: link(row.lane)),
+        "asked",
+        moment_column("due_at"),
+        moment_column("created_at"),
+    )
+    list_select_related = ("attempt",)
+    list_filter = ("state", "kind", "livemode")
+    search_help_text = "the id of an operation or an attempt, exactly"
+    fields = (
+        ("id", state_column(tones(states.OPERATION))),
+        ("kind", money_column()),
+        (column("payment", lambda row: link(row.attempt.payment_id)), link_column("refund_id")),
+        (column("account", lambda row: link(row.lane)), MODE),
+        ("provider_id", "target_id"),
+        ("by", FAILURE),
+        (moment_column("created_at"), moment_column("sent_at")),
+        ("asked", moment_column("due_at", title="asked about next")),
+    )
+    actions_detail = ("ask_now",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("request")
+
+    def find(self, term: str) -> list[str]:
+        return [term, *Operation.objects.filter(attempt=term).values_list("pk", flat=True)[:1000]]
+
+    def sections(self, row: Operation) -> Any:
+        yield "History", timeline(moments([row.pk]))
+
+    @reasoned_action(
+        title=ASK_TITLE,
+        permission=ACT,
+        explain=ASK_EXPLAIN,
+        icon="contact_support",
+        applies=lambda row: row.state in resolving.ASKABLE,
+    )
+    def ask_now(self, request: HttpRequest, operation: Operation, form: Any) -> str:
+        resolving.ask_now(operation.attempt.payment_id)
+        return ASKED

@@ -1,0 +1,97 @@
+"""The audit log: inserted rows that show it when somebody edits them."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import Error, connection, transaction
+
+from core import clock, crypto
+from core.crypto import KeyRing
+from core.logging import correlated
+from events import audit
+from events.models import AuditEntry, RefusedKeys, Transition
+
+pytestmark = pytest.mark.django_db
+
+FACTS = {
+    "actor": "key_1",
+    "action": "api.accepted",
+    "merchant": "mer_1",
+    "object_id": "pay_1",
+    "address": "2001:db8::1",
+    "detail": {"route": "v1/payments", "milliseconds": 12, "nested": {"b": [1, None, "é"], "a": True}},
+}
+
+
+def recorded(**changes):
+    return AuditEntry.objects.get(pk=audit.record(**{**FACTS, **changes}).pk)
+
+
+@pytest.mark.parametrize("livemode", [True, False])
+def test_a_row_is_intact_as_it_comes_back_from_the_database(livemode):
+    with correlated("R-12345678"):
+        row = recorded(livemode=livemode)
+    assert row.request_id == "R-12345678"
+    assert (row.actor, row.action, row.detail) == ("key_1", "api.accepted", FACTS["detail"])
+    assert audit.is_intact(row)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("actor", "key_2"),
+        ("action", "api.answered"),
+        ("merchant", "mer_2"),
+        ("livemode", True),
+        ("object_id", "pay_2"),
+        ("address", None),
+        ("request_id", "R-00000000"),
+        ("detail", {}),
+        ("at", clock.now() - timedelta(days=1)),
+        ("id", "aud_00000000000000000000000000"),
+        ("mac", "0" * 64),
+    ],
+)
+def test_altering_any_column_shows(column, value):
+    row = recorded()
+    setattr(row, column, value)
+    assert not audit.is_intact(row)
+
+
+def test_a_row_stays_intact_while_the_master_key_is_being_replaced(settings):
+    row = recorded()
+    settings.KEY_RING = KeyRing({"new": crypto.new_key(), **settings.KEY_RING.keys})
+    assert audit.is_intact(row)
+    assert audit.is_intact(recorded())
+    settings.KEY_RING = KeyRing({"other": crypto.new_key()})
+    assert not audit.is_intact(row)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {table} SET {column} = 'x'", "DELETE FROM {table}"])
+@pytest.mark.parametrize(("model", "column"), [(AuditEntry, "actor"), (Transition, "by")])
+def test_the_database_refuses_to_change_or_delete_what_has_happened(statement, model, column):
+    audit.record(**FACTS)
+    Transition.objects.create(
+        subject="pay_1", sequence=1, from_state="created", to_state="failed", by="tests", because="so"
+    )
+    table = model._meta.db_table
+    with pytest.raises(Error, match=f"{table} is append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement.format(table=table, column=column))
+    assert model.objects.count() == 1
+
+
+def test_refused_keys_are_counted_by_reason_block_and_minute():
+    for address in ("203.0.113.7", "203.0.113.99", "::ffff:203.0.113.1", "198.51.100.1", "2001:db8:1:2::9"):
+        audit.count_refused("unknown_key", address)
+    audit.count_refused("other", "203.0.113.7")
+    with clock.shifted(timedelta(minutes=1)):
+        audit.count_refused("unknown_key", "203.0.113.7")
+    counted = sorted((row.reason, row.block, row.count) for row in RefusedKeys.objects.all())
+    assert counted == [
+        ("other", "203.0.113.0/24", 1),
+        ("unknown_key", "198.51.100.0/24", 1),
+        ("unknown_key", "2001:db8:1:2::/64", 1),
+        ("unknown_key", "203.0.113.0/24", 1),
+        ("unknown_key", "203.0.113.0/24", 3),
+    ]
+    assert all(row.minute.second == row.minute.microsecond == 0 for row in RefusedKeys.objects.all())

@@ -1,0 +1,167 @@
+"""Events out: each committed one gets the next position, and each reader sees them all, in order."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, transaction
+
+from events import outbox
+from events.models import Cursor, Event
+from events.transitions import lock, move
+from payments.models import Payment
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def reader():
+    """A reader of the outbox beside the house's own; `read` is what it was given."""
+    read = []
+    outbox.register(outbox.Reader("tests", read.extend))
+    yield read
+    del outbox._readers["tests"]
+
+
+def in_thread(action):
+    """Run on a connection of its own and give the result."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_then_leave, action).result(10)
+
+
+def _then_leave(action, *arguments):
+    try:
+        return action(*arguments)
+    finally:
+        connection.close()
+
+
+def steps(payment, *states):
+    for state in states:
+        with transaction.atomic():
+            move(lock(payment), state, by="tests", because="so")
+
+
+def test_two_transactions_that_commit_in_the_reverse_order_of_their_ids_are_both_read(reader):
+    first, second = factories.PaymentFactory(), factories.PaymentFactory()
+    staged, may_commit = threading.Event(), threading.Event()
+
+    def slow():
+        with transaction.atomic():
+            move(lock(first), "failed", by="tests", because="slow")
+            staged.set()
+            assert may_commit.wait(5)
+
+    with ThreadPoolExecutor(1) as pool:
+        committing = pool.submit(_then_leave, slow)
+        assert staged.wait(5)
+        steps(second, "failed")
+        outbox.dispatch()
+        assert [event.subject for event in reader] == [second.pk]
+        may_commit.set()
+        committing.result(5)
+    outbox.dispatch()
+    assert [event.subject for event in reader] == [second.pk, first.pk]
+    early, late = sorted(reader, key=lambda event: event.pk)
+    assert (early.position, late.position) == (2, 1)
+    assert outbox.dispatch() is False
+    assert len(reader) == 2
+
+
+def test_positions_are_gapless_and_subjects_in_sequence_under_eight_writers_and_two_sequencers(reader):
+    payments = [factories.PaymentFactory(state="created") for _ in range(8)]
+    running = threading.Event()
+
+    def write(payment):
+        steps(payment, "processing", "requires_action", "processing", "authorized", "succeeded")
+
+    def sequence():
+        while not running.is_set():
+            outbox.dispatch()
+
+    with ThreadPoolExecutor(10) as pool:
+        sequencing = [pool.submit(_then_leave, sequence) for _ in range(2)]
+        for writing in [pool.submit(_then_leave, write, payment) for payment in payments]:
+            writing.result(20)
+        running.set()
+        for done in sequencing:
+            done.result(5)
+    while outbox.dispatch():
+        pass
+    assert [event.position for event in reader] == list(range(1, 41))
+    for payment in payments:
+        assert [event.sequence for event in reader if event.subject == payment.pk] == [1, 2, 3, 4, 5]
+    assert Cursor.objects.get(pk="sequencer").position == Cursor.objects.get(pk="tests").position == 40
+    assert outbox.behind()["tests"] == 0
+
+
+def test_what_is_rolled_back_was_never_an_event(reader):
+    payment = factories.PaymentFactory()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        move(lock(payment), "failed", by="tests", because="so")
+        1 / 0  # noqa: B018
+    assert outbox.dispatch() is False
+    assert reader == []
+    assert Payment.objects.get().state == "processing"
+
+
+def test_a_reader_that_fails_reads_the_same_events_again():
+    steps(factories.PaymentFactory(), "failed")
+    faults, read = [ValueError("full")], []
+
+    def fail_once(batch):
+        if faults:
+            raise faults.pop()
+        read.extend(batch)
+
+    outbox.register(outbox.Reader("tests", fail_once))
+    try:
+        with pytest.raises(ValueError, match="full"):
+            outbox.dispatch()
+        outbox.dispatch()
+    finally:
+        del outbox._readers["tests"]
+    assert len(read) == 1
+
+
+def test_a_reader_that_is_new_begins_with_the_first_event(reader):
+    steps(factories.PaymentFactory(state="created"), "processing", "succeeded")
+    outbox.sequence_committed()
+    assert outbox.behind() == {}
+    outbox.dispatch()
+    assert [event.position for event in reader] == [1, 2]
+
+
+def test_two_processes_give_a_readers_events_out_once(reader):
+    steps(factories.PaymentFactory(state="created"), "processing", "authorized", "succeeded")
+    outbox.sequence_committed()
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(_then_leave, outbox.dispatch) for _ in range(4)]:
+            done.result(10)
+    assert [event.position for event in reader] == [1, 2, 3]
+
+
+def test_a_fact_is_published_with_the_next_sequence_and_without_a_change_of_state():
+    payment = factories.PaymentFactory(sequence=4)
+    with transaction.atomic():
+        outbox.publish(lock(payment), "overpaid")
+    event = Event.objects.get()
+    assert (event.type, event.sequence, event.data["state"]) == ("payment.overpaid", 5, "processing")
+    assert Payment.objects.get().sequence == 5
+
+
+def test_a_fact_that_the_catalogue_lacks_or_a_subject_without_events_is_refused():
+    with pytest.raises(ValueError, match="no fact 'exploded'"):
+        outbox.publish(factories.PaymentFactory(), "exploded")
+    with pytest.raises(ValueError, match="publishes no events"):
+        outbox.stage(factories.AttemptFactory(), "attempt.failed", sequence=1)
+    assert not Event.objects.exists()
+
+
+def test_a_fact_about_a_row_that_has_changed_is_refused():
+    payment, stale = factories.PaymentFactory(), Payment.objects.get()
+    Payment.objects.update(sequence=1)
+    with pytest.raises(outbox.StaleRow), transaction.atomic():
+        outbox.publish(stale, "overpaid")
+    assert not Event.objects.filter(subject=payment.pk).exists()

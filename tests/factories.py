@@ -1,0 +1,267 @@
+"""Rows for tests, as the house would have written them: sealed where they are sealed, with their prefixes.
+
+What a service makes (merchants, keys, provider accounts) is made by that service; the rest is inserted
+directly, so that a test can stand at any moment of a lifecycle without driving it there.
+"""
+
+import json
+from typing import Any
+
+import factory
+from factory.django import DjangoModelFactory
+
+from core import ids
+from events import sealing
+from events.models import Callback, Event
+from merchants import scopes, services
+from merchants.models import ApiKey, Delivery, Merchant, ProviderAccount, WebhookEndpoint
+from payments.models import Attempt, Operation, Payment, Receipt, Refund
+from payments.states import AttemptState, OperationState, PaymentState, RefundState
+
+STRIPE_CREDENTIALS: dict[str, Any] = {
+    "secret_key": "sk_test_factory_made_secret_key",
+    "webhook_secrets": ["whsec_factory_made_webhook_secret"],
+}
+MPESA_CREDENTIALS: dict[str, Any] = {
+    "consumer_key": "factory-made-consumer-key",
+    "consumer_secret": "factory-made-consumer-secret",
+    "passkey": "factory-made-passkey",
+    "initiator_name": "factory-operator",
+    "initiator_password": "factory-made-password",
+}
+MPESA_OPTIONS: dict[str, Any] = {"shortcode": "600111", "source_addresses": ["127.0.0.1"]}
+CALLBACK_BODY = b'{"phone": "254708374149"}'
+"""What a CallbackFactory row holds, sealed."""
+
+
+class MerchantFactory(DjangoModelFactory[Merchant]):
+    class Meta:
+        model = Merchant
+
+    name = factory.Sequence(lambda number: f"Merchant {number}")
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> Merchant:
+        return services.create_merchant(by="tests", **given)
+
+
+class ApiKeyFactory(DjangoModelFactory[ApiKey]):
+    """A key with every scope. What a caller presents is kept on the row as `presented`."""
+
+    class Meta:
+        model = ApiKey
+
+    merchant = factory.SubFactory(MerchantFactory)
+    name = factory.Sequence(lambda number: f"key {number}")
+    owner = "Amina Otieno"
+    scopes = factory.LazyFunction(lambda: list(scopes.known()))
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> ApiKey:
+        key, secret = services.create_api_key(by="tests", **given)
+        key.presented = secret.reveal()  # type: ignore[attr-defined]
+        return key
+
+
+class ProviderAccountFactory(DjangoModelFactory[ProviderAccount]):
+    """A Stripe account in test mode at the simulator; `mpesa=True` makes it an M-Pesa one."""
+
+    class Meta:
+        model = ProviderAccount
+
+    class Params:
+        mpesa = factory.Trait(
+            provider="mpesa",
+            name="M-Pesa",
+            credentials=MPESA_CREDENTIALS,
+            options=MPESA_OPTIONS,
+        )
+
+    merchant = factory.SubFactory(MerchantFactory)
+    provider = "stripe"
+    name = "Stripe"
+    host = "simulator"
+    credentials = factory.LazyFunction(lambda: dict(STRIPE_CREDENTIALS))
+    options = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> ProviderAccount:
+        return services.create_provider_account(by="tests", **given)
+
+
+class WebhookEndpointFactory(DjangoModelFactory[WebhookEndpoint]):
+    """The signing secret is kept on the row as `presented`."""
+
+    class Meta:
+        model = WebhookEndpoint
+
+    merchant = factory.SubFactory(MerchantFactory)
+    url = factory.Sequence(lambda number: f"https://merchant.example/webhooks/{number}")
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> WebhookEndpoint:
+        endpoint, secret = services.create_webhook_endpoint(by="tests", **given)
+        endpoint.save(force_insert=True)
+        endpoint.presented = secret.reveal()  # type: ignore[attr-defined]
+        return endpoint
+
+
+class PaymentFactory(DjangoModelFactory[Payment]):
+    """A card payment of USD 12.50. `instrument="254…"` is sealed, and shown only as its hint."""
+
+    class Meta:
+        model = Payment
+
+    merchant = factory.SubFactory(MerchantFactory)
+    livemode = False
+    state = PaymentState.PROCESSING
+    amount = 1250
+    currency = "USD"
+    method = "card"
+    reference = factory.Sequence(lambda number: f"order-{number}")
+    captured_amount = factory.LazyAttribute(lambda row: row.amount if row.state == PaymentState.SUCCEEDED else 0)
+    instrument = ""
+    instrument_hint = factory.LazyAttribute(
+        lambda row: f"{row.instrument[:4]}•••{row.instrument[-3:]}" if row.instrument else ""
+    )
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> Payment:
+        phone = given.pop("instrument", "")
+        payment = Payment(**given)
+        if phone:
+            sealing.seal(payment, "instrument", phone)
+        payment.save(force_insert=True)
+        return payment
+
+
+class AttemptFactory(DjangoModelFactory[Attempt]):
+    class Meta:
+        model = Attempt
+
+    payment = factory.SubFactory(PaymentFactory)
+    merchant = factory.SelfAttribute("payment.merchant")
+    livemode = factory.SelfAttribute("payment.livemode")
+    account = factory.SubFactory(
+        ProviderAccountFactory,
+        merchant=factory.SelfAttribute("..merchant"),
+        livemode=factory.SelfAttribute("..livemode"),
+    )
+    state = AttemptState.OPEN
+    provider_reference = factory.LazyFunction(lambda: ids.random_reference(length=12))
+    provider_id = factory.Sequence(lambda number: f"pi_{number}")
+    asked_amount = factory.SelfAttribute("payment.amount")
+
+
+class RefundFactory(DjangoModelFactory[Refund]):
+    class Meta:
+        model = Refund
+
+    attempt = factory.SubFactory(AttemptFactory, payment__state=PaymentState.SUCCEEDED)
+    payment = factory.SelfAttribute("attempt.payment")
+    merchant = factory.SelfAttribute("attempt.merchant")
+    livemode = factory.SelfAttribute("attempt.livemode")
+    state = RefundState.PENDING
+    amount = factory.SelfAttribute("payment.amount")
+    currency = factory.SelfAttribute("payment.currency")
+
+
+class OperationFactory(DjangoModelFactory[Operation]):
+    """The CREATE of an attempt, whose outcome is unknown. `token` is the word in its callback path."""
+
+    class Meta:
+        model = Operation
+
+    class Params:
+        token = factory.LazyFunction(ids.random_token)
+
+    attempt = factory.SubFactory(AttemptFactory)
+    refund = None
+    merchant = factory.SelfAttribute("attempt.merchant")
+    livemode = factory.SelfAttribute("attempt.livemode")
+    kind = "create"
+    state = OperationState.UNKNOWN
+    key = factory.LazyFunction(lambda: ids.random_reference(length=32))
+    token_hash = factory.LazyAttribute(lambda row: sealing.token_hash(row.token, livemode=row.livemode))
+    amount = factory.SelfAttribute("attempt.payment.amount")
+    currency = factory.SelfAttribute("attempt.payment.currency")
+    by = "tests"
+    lane = factory.SelfAttribute("attempt.account.pk")
+
+
+class ReceiptFactory(DjangoModelFactory[Receipt]):
+    class Meta:
+        model = Receipt
+
+    attempt = factory.SubFactory(AttemptFactory)
+    account = factory.SelfAttribute("attempt.account")
+    livemode = factory.SelfAttribute("attempt.livemode")
+    kind = "capture"
+    provider_money_id = factory.Sequence(lambda number: f"ch_{number}")
+    amount = factory.SelfAttribute("attempt.payment.amount")
+    currency = factory.SelfAttribute("attempt.payment.currency")
+    source = "callback"
+
+
+class CallbackFactory(DjangoModelFactory[Callback]):
+    """`provider_account` is the account's row; headers and body are sealed."""
+
+    class Meta:
+        model = Callback
+
+    class Params:
+        provider_account = factory.SubFactory(ProviderAccountFactory)
+
+    merchant = factory.SelfAttribute("provider_account.merchant_id")
+    livemode = factory.SelfAttribute("provider_account.livemode")
+    account = factory.SelfAttribute("provider_account.pk")
+    provider = factory.SelfAttribute("provider_account.provider")
+    lane = factory.SelfAttribute("provider_account.pk")
+    door = "events"
+    digest = factory.Sequence(lambda number: f"{number:064x}")
+    address = "203.0.113.7"
+    state = Callback.State.RECEIVED
+    headers = factory.LazyFunction(lambda: {"content-type": "application/json"})
+    body = CALLBACK_BODY
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> Callback:
+        headers, body = given.pop("headers"), given.pop("body")
+        row = Callback(**given)
+        sealing.seal(row, "headers", json.dumps(headers))
+        sealing.seal(row, "body", body)
+        row.save(force_insert=True)
+        return row
+
+
+class EventFactory(DjangoModelFactory[Event]):
+    """An event about `about`, a payment unless another is given."""
+
+    class Meta:
+        model = Event
+
+    class Params:
+        about = factory.SubFactory(PaymentFactory)
+
+    merchant = factory.SelfAttribute("about.merchant_id")
+    livemode = factory.SelfAttribute("about.livemode")
+    type = "payment.succeeded"
+    subject = factory.SelfAttribute("about.pk")
+    sequence = factory.Sequence(lambda number: number + 1)
+    data = factory.LazyAttribute(lambda row: {"id": row.subject, "object": "payment"})
+    api_version = "2026-11-20"
+
+
+class DeliveryFactory(DjangoModelFactory[Delivery]):
+    class Meta:
+        model = Delivery
+
+    event = factory.SubFactory(EventFactory)
+    endpoint = factory.LazyAttribute(
+        lambda row: WebhookEndpointFactory(
+            merchant=Merchant.objects.get(pk=row.event.merchant), livemode=row.event.livemode
+        )
+    )
+    livemode = factory.SelfAttribute("event.livemode")
+    lane = factory.SelfAttribute("endpoint.pk")
+    state = Delivery.State.PENDING

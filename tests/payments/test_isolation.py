@@ -1,0 +1,157 @@
+"""What is another merchant's, or of the other mode, does not exist: on every endpoint that the URL map knows."""
+
+import re
+
+import pytest
+from django.urls import URLPattern, get_resolver
+from django.urls.resolvers import RoutePattern
+
+from merchants.models import WebhookEndpoint
+from merchants.views import ApiView
+from payments.models import Operation, Payment, Refund
+from tests import factories
+from tests.payments.world import events_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOBODYS = "00000000000000000000000000"
+
+
+def endpoints():
+    """(route, method) of every API view below `/v1/` that takes an id; a new one appears here by itself."""
+    found = []
+    for prefix, pattern in _patterns(get_resolver().url_patterns):
+        view = getattr(pattern.callback, "view_class", None)
+        assert isinstance(pattern.pattern, RoutePattern)
+        route = prefix + str(pattern.pattern)
+        if route.startswith("v1/") and view is not None and issubclass(view, ApiView) and view.scopes:
+            found += [(route, method) for method in sorted(view.scopes)]
+    return found
+
+
+def _patterns(patterns, prefix=""):
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield prefix, pattern
+        elif str(pattern.pattern).startswith("v1/"):
+            yield from _patterns(pattern.url_patterns, prefix + str(pattern.pattern))
+
+
+@pytest.fixture
+def theirs(world, other_shop):
+    """One of everything that the other merchant has, by the name of its parameter in the URL map."""
+    paid = other_shop.api.card()
+    refund = other_shop.api.post(f"payments/{paid['id']}/refunds", 201, amount=1)
+    held = other_shop.api.card(capture="manual")
+    endpoint = other_shop.api.post("webhook-endpoints", 201, url="http://127.0.0.1:1/hook")
+    event = other_shop.api.get("events")["data"][0]
+    return {
+        "payment_id": held["id"],
+        "refund_id": refund["id"],
+        "endpoint_id": endpoint["id"],
+        "event_id": event["id"],
+    }
+
+
+def fill(route, ids):
+    names = re.findall(r"<str:(\w+)>", route)
+    for name in names:
+        assert name in ids, f"teach `theirs` what a {name} is, so that {route} is covered"
+        route = route.replace(f"<str:{name}>", ids[name])
+    return "/" + route
+
+
+def body_for(route):
+    return {"amount": 1} if route.endswith("capture") else {"outcome": "approve"} if "simulate" in route else {}
+
+
+def snapshot():
+    return (
+        list(Payment.objects.order_by("pk").values_list("pk", "state", "refund_reserved", "captured_amount")),
+        Operation.objects.count(),
+        Refund.objects.count(),
+        list(WebhookEndpoint.objects.values_list("pk", "is_enabled", "url")),
+    )
+
+
+def test_another_merchants_ids_are_404_on_every_endpoint(shop, caller, theirs):
+    before = snapshot()
+    asked = 0
+    for route, method in endpoints():
+        if "<" not in route:
+            continue
+        answer = caller.send(method, fill(route, theirs), json=body_for(route) if method != "GET" else None)
+        nobodys = {name: value.split("_")[0] + "_" + NOBODYS for name, value in theirs.items()}
+        missing = caller.send(method, fill(route, nobodys), json=body_for(route) if method != "GET" else None)
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (method, route, answer.text)
+        assert missing.status_code == 404
+        told = [re.sub(r"\w+_[0-9a-z]{26}", "…", each.json()["detail"]) for each in (answer, missing)]
+        assert told[0] == told[1], "an id that exists must not be told from one that does not"
+        asked += 1
+
+    assert asked >= 11
+    assert snapshot() == before
+
+
+def test_every_list_shows_the_callers_own_rows_only(shop, caller, other_shop, theirs):
+    mine = caller.card()
+    for route, method in endpoints():
+        if method != "GET" or "<" in route:
+            continue
+        answer = caller.send("GET", "/" + route)
+        shown = answer.json()["data"]
+        assert not {row["id"] for row in shown} & set(theirs.values()), route
+        assert all(other_shop.merchant.pk not in str(row) for row in shown)
+    assert [row["id"] for row in caller.get("payments")["data"]] == [mine["id"]]
+    assert [row["subject"] for row in caller.get("events")["data"]] == [mine["id"]]
+    assert caller.get("events", subject=theirs["payment_id"])["data"] == []
+    assert caller.get("payments", cursor=_cursor_at(other_shop))["data"] == []
+
+
+def _cursor_at(other_shop):
+    """A cursor that was made for somebody else's list only says where to go on."""
+    return other_shop.api.get("payments", limit=1)["next_cursor"]
+
+
+def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, caller):
+    refund = factories.RefundFactory(
+        attempt__payment__merchant=shop.merchant,
+        attempt__payment__livemode=True,
+        attempt__payment__state="succeeded",
+        attempt__account__host="production",
+        attempt__account__credentials={"secret_key": "sk_live_nobodys", "webhook_secrets": ["whsec_nobodys"]},
+        amount=1,
+    )
+    live_event = factories.EventFactory(about=refund.payment)
+    live_endpoint = factories.WebhookEndpointFactory(merchant=shop.merchant, livemode=True)
+    live_ids = {
+        "payment_id": refund.payment_id,
+        "refund_id": refund.pk,
+        "event_id": live_event.pk,
+        "endpoint_id": live_endpoint.pk,
+    }
+    live = shop.key_with(livemode=True)
+    assert live.get(f"payments/{refund.payment_id}")["livemode"] is True
+    tested = caller.card()
+    test_ids = {"payment_id": tested["id"], "event_id": caller.get("events")["data"][0]["id"]}
+
+    for route, method in endpoints():
+        if "<" not in route:
+            continue
+        asked = [(caller, live_ids)]
+        asked += [(live, test_ids | live_ids | test_ids)] if re.search(r"payment_id|event_id", route) else []
+        for key, ids in asked:
+            answer = key.send(method, fill(route, ids), json=body_for(route) if method != "GET" else None)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (method, route, answer.text)
+    assert [row["id"] for row in caller.get("payments")["data"]] == [tested["id"]]
+    assert [row["id"] for row in live.get("payments")["data"]] == [refund.payment_id]
+    assert events_of(tested) == ["payment.succeeded"]
+
+
+def test_every_endpoint_wants_a_key_and_names_a_scope_for_each_verb(caller, shop, theirs):
+    nobody = type(caller)(caller.base_url, "sk_test_" + "x" * 43)
+    for route, method in endpoints():
+        answer = nobody.send(method, fill(route, theirs), json={} if method != "GET" else None)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), (method, route)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"

@@ -1,0 +1,120 @@
+"""The OpenAPI document: valid 3.1, complete, and true of what is really answered."""
+
+import json
+import re
+from importlib import resources
+
+import pytest
+from django.urls import get_resolver
+from jsonschema import Draft202012Validator
+
+from tests.payments.test_isolation import endpoints
+from tests.payments.world import reaches
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def document(caller):
+    return caller.get("openapi.json")
+
+
+@pytest.fixture
+def check(document):
+    """Hold a real answer against the shape that the document gives for its operation and status."""
+
+    def check(method, path, answer):
+        operation = document["paths"][path][method.lower()]
+        documented = operation["responses"][str(answer.status_code)]["content"]
+        kind = answer.headers["Content-Type"].partition(";")[0]
+        assert kind in documented, (path, kind, list(documented))
+        schema = {"components": document["components"], **documented[kind]["schema"]}
+        faults = [fault.message for fault in Draft202012Validator(schema).iter_errors(answer.json())]
+        assert faults == [], (method, path, answer.text)
+        named = set(_properties(document, documented[kind]["schema"]))
+        assert set(answer.json()) <= named, (method, path, set(answer.json()) - named)
+
+    return check
+
+
+def _properties(document, schema):
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema["properties"]
+
+
+def test_it_is_valid_openapi_3_1(document):
+    published = resources.files("drf_spectacular.validation").joinpath("openapi_3_1_schema.json").read_text()
+
+    faults = [fault.message for fault in Draft202012Validator(json.loads(published)).iter_errors(document)]
+
+    assert faults == []
+    assert re.fullmatch(r"3\.1\.\d", document["openapi"])
+
+
+def test_it_names_every_path_and_verb_of_the_url_map(document):
+    documented = {(path, verb) for path, verbs in document["paths"].items() for verb in verbs}
+    mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method.lower()) for route, method in endpoints()}
+
+    assert documented == mapped
+    assert get_resolver().resolve("/v1/openapi.json")
+
+
+def test_every_operation_documents_its_problems_and_its_way_to_authenticate(document):
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            assert {"400", "401", "403", "404", "429", "503"} <= set(operation["responses"]), (path, verb)
+            assert operation.get("security", document.get("security")) == [{"ApiKey": []}], (path, verb)
+
+
+def test_every_event_of_the_catalogue_is_a_webhook(world, shop, caller, document):
+    refunded = caller.card()
+    caller.post(f"payments/{refunded['id']}/refunds", 201)
+    caller.card("pm_card_visa_chargeDeclined")
+
+    assert {event["type"] for event in caller.get("events")["data"]} <= set(document["webhooks"])
+
+
+def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
+    answered = set()
+
+    def ask(method, path, body=None, **ids):
+        answer = caller.send(method, path.format(**ids), json=body)
+        if answer.status_code != 204:
+            check(method, path, answer)
+        answered.add((path, method))
+        return answer.json() if answer.content else None
+
+    card = {"amount": 1250, "currency": "USD", "method": "card", "payment_method": "pm_card_visa"}
+    challenge = card | {"payment_method": "pm_card_threeDSecure2Required", "return_url": "https://shop.example/"}
+    decline = card | {"payment_method": "pm_card_visa_chargeDeclined", "metadata": {"a": "b"}, "reference": "r"}
+    prompt = {"amount": 25_000, "currency": "KES", "method": "mpesa", "phone": "254708374149"}
+    pay, one = "/v1/payments", "/v1/payments/{payment_id}"
+    paid, asked, waits = (ask("POST", pay, body) for body in (card, challenge, prompt))
+    ask("POST", pay, decline)
+    ask("POST", pay, {"amount": "1"})
+    reaches(shop, waits, "succeeded")
+    ask("GET", pay)
+    for payment in (paid, asked, waits):
+        ask("GET", one, payment_id=payment["id"])
+    ask("GET", one, payment_id="pay_nobodys")
+    held = [ask("POST", pay, card | {"capture": "manual"})["id"] for _ in range(2)]
+    ask("POST", one + "/capture", {"amount": 1000}, payment_id=held[0])
+    ask("POST", one + "/capture", {}, payment_id=held[0])
+    ask("POST", one + "/cancel", {}, payment_id=held[1])
+    refund = ask("POST", one + "/refunds", {"amount": 400}, payment_id=paid["id"])
+    ask("POST", one + "/refunds", {"amount": 4000}, payment_id=paid["id"])
+    ask("GET", one + "/refunds", payment_id=paid["id"])
+    ask("GET", "/v1/refunds/{refund_id}", refund_id=refund["id"])
+    ask("POST", "/v1/test/payments/{payment_id}/simulate", {"outcome": "approve"}, payment_id=asked["id"])
+    endpoint = ask("POST", "/v1/webhook-endpoints", {"url": "http://127.0.0.1:1/hook"})
+    ask("GET", "/v1/webhook-endpoints")
+    where = "/v1/webhook-endpoints/{endpoint_id}"
+    ask("GET", where, endpoint_id=endpoint["id"])
+    ask("PATCH", where, {"description": "till"}, endpoint_id=endpoint["id"])
+    ask("DELETE", where, endpoint_id=endpoint["id"])
+    events = ask("GET", "/v1/events")
+    ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
+
+    mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method) for route, method in endpoints()}
+    assert mapped - answered == set(), "an endpoint whose documented answers nothing here has held against a real one"
