@@ -3,15 +3,13 @@
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.db import connection, transaction
 
 from core import http
 from core.http import AddressRefused, AnswerLost, Busy, NotSent, Request, Response, send
-
-pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @contextmanager
@@ -40,10 +38,8 @@ def raw_server(talk):
 
 
 def _quietly(talk, peer):
-    try:
+    with suppress(OSError):
         talk(peer)
-    except OSError:
-        pass
 
 
 def _request(peer):
@@ -264,12 +260,14 @@ def test_a_server_that_reads_nothing_is_left_at_the_deadline(black_hole):
 # The database
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_refuses_inside_a_transaction_and_sends_nothing(company):
     with transaction.atomic(), pytest.raises(RuntimeError, match="inside a database transaction"):
         send(Request("POST", company.url), deadline=1)
     assert company.received == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_gives_the_database_connection_back_before_it_calls(company):
     connection.ensure_connection()
     held = []

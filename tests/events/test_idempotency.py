@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -211,7 +212,7 @@ def test_a_violated_constraint_that_is_not_the_keys_is_no_repeat(merchant):
 
 
 def test_the_claim_the_rows_and_the_audit_commit_together(merchant):
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with suppress(ZeroDivisionError), transaction.atomic():
         claim_of(merchant).bind("we_1")
         1 / 0  # noqa: B018
     assert not IdempotencyKey.objects.exists()

@@ -1,5 +1,7 @@
 """Sealed columns open only in their own row, column, merchant and mode."""
 
+from contextlib import suppress
+
 import pytest
 from django.db import transaction
 
@@ -66,7 +68,7 @@ def test_a_merchant_has_one_data_key_per_mode_wrapped_by_the_master_key(payment)
 
 def test_a_data_key_made_in_a_transaction_that_is_rolled_back_is_not_remembered():
     merchant = factories.MerchantFactory()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with suppress(ZeroDivisionError), transaction.atomic():
         sealing.seal(Payment(merchant=merchant, livemode=False), "instrument", "x")
         1 / 0  # noqa: B018
     payment = factories.PaymentFactory(merchant=merchant, instrument="254708374149")

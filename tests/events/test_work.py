@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -287,7 +288,7 @@ def test_it_wakes_on_commit_once_and_not_when_rolled_back():
         assert len(connection.run_on_commit) == 1
         assert waiting() == []
     assert len(waiting()) == 1
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with suppress(ZeroDivisionError), transaction.atomic():
         work.wake_on_commit("deliveries")
         1 / 0  # noqa: B018
     assert len(waiting()) == 1

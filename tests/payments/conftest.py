@@ -1,5 +1,6 @@
 """Simulators in this process on two ports of their own, our web server in threads, and two merchants."""
 
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +44,7 @@ def server(django_db_setup: Any, django_db_blocker: Any) -> Iterator[LiveServer]
 
 
 @pytest.fixture
-def world(transactional_db: Any, server: Any, settings: Any, companies: Any, certificate: str) -> World:
+def world(transactional_db: Any, server: Any, settings: Any, companies: Any, certificate: str) -> Iterator[World]:
     """Everything, with the companies' memories empty."""
     settings.PUBLIC_URL = server.url
     settings.SIMULATORS_URL = "http://127.0.0.1"
@@ -53,7 +54,11 @@ def world(transactional_db: Any, server: Any, settings: Any, companies: Any, cer
     made.mpesa.post("reset")
     made.stripe.post("settings", **FAST_STRIPE)
     made.mpesa.post("settings", **FAST_MPESA)
-    return made
+    yield made
+    # What is still on its way would write rows into the next test.
+    made.stripe.post("reset")
+    made.mpesa.post("reset")
+    time.sleep(0.02)
 
 
 @pytest.fixture

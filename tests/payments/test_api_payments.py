@@ -178,7 +178,9 @@ def test_a_key_needs_the_scope_of_what_it_does(shop, caller):
     ]
     for key, method, path, scope in cases:
         answer = key.send(method, path, json={} if method == "POST" else None)
-        assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (403, "scope_missing", scope), path
+        assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (403, "scope_missing", scope), (
+            path
+        )
     assert len(AuditEntry.objects.filter(action="api.refused", detail__reason="scope_missing")) == len(cases)
     assert reader.get(f"payments/{paid['id']}") == caller.get(f"payments/{paid['id']}")
     assert (Payment.objects.count(), Operation.objects.count()) == (1, 1)

@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from events.models import Callback
-from payments.models import Payment
+from payments.models import Attempt, Payment
 from tests.payments.world import (
-    Attempt,
     attention,
     counters,
     events_of,

@@ -277,7 +277,9 @@ def test_an_amount_that_mpesa_cannot_carry_is_refused_before_any_call(world, sho
     assert world.mpesa.ledger() == {"entries": [], "calls": {}}
 
 
-@pytest.mark.parametrize("phone", ["", "254611000111", "25471100011", "2547110001112", "+1 202 555 0100", "phone", "٢٥٤٧١١٠٠٠١١١"])
+@pytest.mark.parametrize(
+    "phone", ["", "254611000111", "25471100011", "2547110001112", "+1 202 555 0100", "phone", "٢٥٤٧١١٠٠٠١١١"]
+)
 def test_a_phone_that_is_not_kenyan_is_refused(world, shop, caller, phone):
     body = {"amount": 25_000, "currency": "KES", "method": "mpesa", "phone": phone}
 

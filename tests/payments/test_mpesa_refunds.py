@@ -187,6 +187,8 @@ def reverse_at_the_company(world, payment):
         "Remarks": "by hand",
         "Occasion": "",
     }
-    answer = http.post(f"{base}/mpesa/reversal/v1/request", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=8)
+    answer = http.post(
+        f"{base}/mpesa/reversal/v1/request", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=8
+    )
     assert answer.status_code == 200, answer.text
     until(lambda: [entry for entry in world.mpesa.entries("refund") if entry["state"] == "succeeded"])

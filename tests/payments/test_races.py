@@ -43,7 +43,9 @@ def test_the_same_key_fifty_times_at_once_is_one_payment_and_one_call(world, cal
     assert all("Retry-After" in answer.headers for answer in answers if answer.status_code == 409)
     bodies = {answer.text for answer in answers if answer.status_code == 201}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == len(bodies) == 1
-    firsts = [answer for answer in answers if answer.status_code == 201 and "Idempotency-Replayed" not in answer.headers]
+    firsts = [
+        answer for answer in answers if answer.status_code == 201 and "Idempotency-Replayed" not in answer.headers
+    ]
     assert len(firsts) == 1
     assert (Payment.objects.count(), Operation.objects.count(), IdempotencyKey.objects.count()) == (1, 1, 1)
     assert (world.stripe.calls(CREATE), len(world.stripe.entries())) == (1, 1)

@@ -35,7 +35,12 @@ def test_a_hold_is_captured_whole(world, caller, held):
 def test_a_hold_is_captured_in_part_and_the_rest_is_let_go(world, caller, held):
     paid = caller.post(f"payments/{held['id']}/capture", amount=1000)
 
-    assert (paid["state"], paid["amount"], paid["captured_amount"], paid["underpaid"]) == ("succeeded", 1250, 1000, False)
+    assert (paid["state"], paid["amount"], paid["captured_amount"], paid["underpaid"]) == (
+        "succeeded",
+        1250,
+        1000,
+        False,
+    )
     assert [(entry["state"], entry["amount"]) for entry in world.stripe.entries()] == [("succeeded", 1000)]
     caller.refused(f"payments/{held['id']}/capture", 409, "not_capturable", amount=250)
     problem = caller.refused(f"payments/{held['id']}/refunds", 422, "refund_exceeds_captured", amount=1001)
@@ -120,7 +125,8 @@ def test_of_a_capture_and_a_cancel_at_once_one_wins(world, caller):
         held = caller.card(capture="manual")
         with ThreadPoolExecutor(2) as pool:
             verbs = ("capture", "cancel")
-            answers = list(pool.map(lambda verb: caller.send("POST", f"payments/{held['id']}/{verb}", json={}), verbs))
+            paths = [f"payments/{held['id']}/{verb}" for verb in verbs]
+            answers = list(pool.map(lambda path: caller.send("POST", path, json={}), paths))
 
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         [winner] = [answer.json()["state"] for answer in answers if answer.status_code == 200]

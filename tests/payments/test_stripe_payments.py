@@ -1,5 +1,7 @@
 """Cards at Stripe: paid at once, declined, authenticated, voided, and found again when an answer was lost."""
 
+import time
+
 import pytest
 
 from events.models import Callback
@@ -37,7 +39,12 @@ def test_a_card_is_paid_at_once(world, shop, caller):
 
     [entry] = world.stripe.entries()
     assert paid["state"] == "succeeded"
-    assert (paid["amount"], paid["captured_amount"], paid["refunded_amount"], paid["currency"]) == (1250, 1250, 0, "USD")
+    assert (paid["amount"], paid["captured_amount"], paid["refunded_amount"], paid["currency"]) == (
+        1250,
+        1250,
+        0,
+        "USD",
+    )
     assert (paid["reference"], paid["description"], paid["metadata"]) == ("order-1", "Two chairs", {"table": "4"})
     assert (paid["payer"], paid["next_action"], paid["failure"], paid["livemode"]) == (None, None, None, False)
     assert paid["attempts"][0]["provider_id"] == entry["id"]
@@ -51,7 +58,9 @@ def test_a_card_is_paid_at_once(world, shop, caller):
     assert caller.get(f"payments/{paid['id']}") == paid
 
 
-@pytest.mark.parametrize(("amount", "currency", "units"), [(500, "JPY", 500), (1230, "KWD", 1230), (25_000, "KES", 25_000)])
+@pytest.mark.parametrize(
+    ("amount", "currency", "units"), [(500, "JPY", 500), (1230, "KWD", 1230), (25_000, "KES", 25_000)]
+)
 def test_amounts_survive_every_number_of_decimals(world, shop, caller, amount, currency, units):
     paid = caller.card(amount=amount, currency=currency)
 
@@ -119,7 +128,8 @@ def test_a_payer_who_completes_3d_secure_comes_back_and_has_paid(world, shop, ca
 
 def test_a_browser_that_comes_back_proves_nothing(world, shop, caller):
     asked = caller.card("pm_card_threeDSecure2Required", return_url="https://shop.example/done")
-    forged = f"{world.base_url}/return/{'A' * 43}?redirect_status=succeeded&payment_intent={asked['attempts'][0]['provider_id']}"
+    words = f"redirect_status=succeeded&payment_intent={asked['attempts'][0]['provider_id']}"
+    forged = f"{world.base_url}/return/{'A' * 43}?{words}"
 
     assert session().get(forged, timeout=8).status_code == 404
     world.work()
@@ -136,7 +146,7 @@ def test_a_payer_who_fails_3d_secure_has_not_paid(world, shop, caller):
 
     assert failed["failure"]["code"] == "authentication_failed"
     assert [entry["state"] for entry in world.stripe.entries()] == ["canceled"]
-    assert events_of(asked) == ["payment.requires_action", "payment.processing", "payment.failed"]
+    assert events_of(asked) == ["payment.requires_action", "payment.failed"]
 
 
 def test_a_card_that_is_processed_for_a_while_succeeds_when_stripe_says_so(world, shop, caller):
@@ -182,6 +192,21 @@ def test_a_500_that_stripe_keeps_and_replays_is_found_in_the_list(world, shop, c
     assert paid["captured_amount"] == 1250
 
 
+@pytest.mark.slow
+def test_a_call_that_hangs_beyond_its_deadline_is_answered_as_processing_and_found_by_the_same_key(world, shop, caller):
+    world.stripe.trouble("hang", CREATE, seconds=11.0)
+
+    started = time.monotonic()
+    held = caller.card()
+
+    assert held["state"] == "processing"
+    assert 9.5 < time.monotonic() - started < 10.9
+    until(lambda: world.stripe.entries())
+    with world.later(seconds=6):
+        assert reaches(shop, held, "succeeded")["captured_amount"] == 1250
+    assert len(world.stripe.entries()) == 1
+
+
 def test_what_was_never_done_is_done_once(world, shop, caller):
     for trouble in ("reset_before", "500_before", "html_before", "timeout_before"):
         world.stripe.trouble(trouble, CREATE)
@@ -212,7 +237,7 @@ def test_an_authorization_that_comes_after_expiry_is_voided(world, shop, caller)
     Payment.objects.filter(pk=held["id"]).update(expires_at=Payment.objects.get(pk=held["id"]).created_at)
 
     with world.later(seconds=6):
-        ended = world.work_until(lambda: [] == [1 for entry in world.stripe.entries() if entry["state"] != "canceled"])
+        ended = world.work_until(lambda: [1 for entry in world.stripe.entries() if entry["state"] != "canceled"] == [])
 
     assert ended
     assert reaches(shop, held, "expired")["captured_amount"] == 0
@@ -220,7 +245,9 @@ def test_an_authorization_that_comes_after_expiry_is_voided(world, shop, caller)
 
 
 def test_a_payment_expires_only_after_stripe_has_closed_it(world, shop, caller):
-    asked = caller.card("pm_card_threeDSecure2Required", return_url="https://shop.example/", expires_at="2026-12-31T00:00:00Z")
+    asked = caller.card(
+        "pm_card_threeDSecure2Required", return_url="https://shop.example/", expires_at="2026-12-31T00:00:00Z"
+    )
 
     with world.later(days=60):
         expired = reaches(shop, asked, "expired")

@@ -34,10 +34,19 @@ def test_a_payment_is_refunded_whole(world, caller, paid):
     made = refund(caller, paid, reason="broken", metadata={"ticket": "7"})
 
     assert (made["state"], made["amount"], made["currency"]) == ("succeeded", 1250, "USD")
-    assert (made["reason"], made["metadata"], made["origin"], made["failure"]) == ("broken", {"ticket": "7"}, "api", None)
+    assert (made["reason"], made["metadata"], made["origin"], made["failure"]) == (
+        "broken",
+        {"ticket": "7"},
+        "api",
+        None,
+    )
     assert counters(paid) == (1250, 1250, 1250)
     [entry] = world.stripe.entries("refund")
-    assert (entry["state"], entry["amount"], entry["payment"]) == ("succeeded", 1250, paid["attempts"][0]["provider_id"])
+    assert (entry["state"], entry["amount"], entry["payment"]) == (
+        "succeeded",
+        1250,
+        paid["attempts"][0]["provider_id"],
+    )
     assert receipts_of(paid)[1:] == [("refund", 1250, entry["id"])]
     assert path_of(made) == ["created", "succeeded"]
     assert events_of(made) == ["refund.succeeded"]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import requests
@@ -264,7 +265,7 @@ def path_of(row: Payment | Attempt | Operation | Refund | dict[str, Any]) -> lis
     """The states that a subject has gone through, from its transitions."""
     subject = row["id"] if isinstance(row, dict) else row.pk
     steps = list(Transition.objects.filter(subject=subject).order_by("sequence"))
-    assert all(before.to_state == after.from_state for before, after in zip(steps, steps[1:], strict=False))
+    assert all(before.to_state == after.from_state for before, after in pairwise(steps))
     return [step.from_state for step in steps[:1]] + [step.to_state for step in steps]
 
 
