@@ -38,7 +38,7 @@ def _marked(text: str) -> SafeString:
 
 def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: Any) -> dict[str, Any]:
     """Put every event of the catalogue into the document's `webhooks`."""
-    body = {"application/json": {"schema": {"$ref": "#/components/schemas/EventOutput"}}}
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}}
     result["webhooks"] = {
         name: {
             "post": {

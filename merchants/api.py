@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,6 +51,7 @@ class EndpointChange(EndpointInput):
         super().__init__(*arguments, partial=True, **options)
 
 
+@extend_schema_serializer(component_name="WebhookEndpoint")
 class EndpointOutput(serializers.Serializer[Any]):
     """`secret` is shown once, in the answer that created the endpoint."""
 
@@ -172,6 +173,7 @@ class EventQuery(ListQuery):
     subject = serializers.CharField(max_length=32, required=False)
 
 
+@extend_schema_serializer(component_name="Event")
 class EventOutput(serializers.Serializer[Any]):
     """What a webhook's body is, too."""
 

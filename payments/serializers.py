@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from core import clock
@@ -117,11 +118,13 @@ class PaymentQuery(ListQuery):
         return {self.FILTERS[name]: value for name, value in self.validated_data.items() if name in self.FILTERS}
 
 
+@extend_schema_serializer(component_name="Failure")
 class FailureOutput(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
 
 
+@extend_schema_serializer(component_name="Attempt")
 class AttemptOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
     provider = serializers.CharField()
@@ -134,6 +137,7 @@ class AttemptOutput(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+@extend_schema_serializer(component_name="Payment")
 class PaymentOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
     object = serializers.CharField(default="payment")
@@ -159,6 +163,7 @@ class PaymentOutput(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+@extend_schema_serializer(component_name="Refund")
 class RefundOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
     object = serializers.CharField(default="refund")

@@ -69,7 +69,10 @@ def test_a_hanging_provider_leaves_the_others_creates_under_a_second(world, shop
 
     prompt(99_999)
     others.clear()
-    pacers = [threading.Thread(target=pace, args=(card, RATE)), threading.Thread(target=pace, args=(prompt, OTHERS_RATE))]
+    pacers = [
+        threading.Thread(target=pace, args=(card, RATE)),
+        threading.Thread(target=pace, args=(prompt, OTHERS_RATE)),
+    ]
     for pacer in pacers:
         pacer.start()
     for pacer in pacers:
