@@ -223,9 +223,7 @@ class Migration(migrations.Migration):
                 ("metadata", models.JSONField(default=dict)),
                 (
                     "origin",
-                    models.CharField(
-                        choices=[("api", "Api"), ("provider", "Provider")], default="api", max_length=8
-                    ),
+                    models.CharField(choices=[("api", "Api"), ("provider", "Provider")], default="api", max_length=8),
                 ),
                 ("provider_id", models.CharField(blank=True, default="", max_length=100)),
                 ("provider_status", models.CharField(blank=True, default="", max_length=100)),
@@ -386,9 +384,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gt", 0)), name="payment_amount_is_positive"
-            ),
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payment_amount_is_positive"),
         ),
         migrations.AddConstraint(
             model_name="payment",
@@ -399,9 +395,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="payment",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("refund_reserved__gte", 0), ("refund_reserved__lte", models.F("captured_amount"))
-                ),
+                condition=models.Q(("refund_reserved__gte", 0), ("refund_reserved__lte", models.F("captured_amount"))),
                 name="refunds_stay_within_captured",
             ),
         ),
@@ -444,9 +438,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="overpayment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gt", 0)), name="overpayment_is_positive"
-            ),
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="overpayment_is_positive"),
         ),
         migrations.AddConstraint(
             model_name="refund",
@@ -457,9 +449,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gt", 0)), name="refund_amount_is_positive"
-            ),
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="refund_amount_is_positive"),
         ),
         migrations.AddConstraint(
             model_name="refund",

@@ -55,11 +55,7 @@ def ground_of(name: str) -> Ground:
 
 
 def processes_of(name: str) -> list[int]:
-    return [
-        process
-        for folder in ground_of(name).data_folders
-        for process in embedded_servers._processes_in(folder)
-    ]
+    return [process for folder in ground_of(name).data_folders for process in embedded_servers._processes_in(folder)]
 
 
 def start(name: str, *command: str) -> subprocess.Popen:

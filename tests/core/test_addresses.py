@@ -94,9 +94,7 @@ def test_a_block_that_is_none_is_named():
         ("::ffff:10.0.0.1", "::ffff:1.1.1.1", "1.1.1.1"),
     ],
 )
-def test_a_request_is_of_the_right_most_hop_that_is_no_trusted_proxy(
-    peer: str, forwarded: str | None, client: str
-):
+def test_a_request_is_of_the_right_most_hop_that_is_no_trusted_proxy(peer: str, forwarded: str | None, client: str):
     meta = {"REMOTE_ADDR": peer} | ({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})
     assert client_address(meta, trusted_proxies=["10.0.0.0/8"]) == client
 

@@ -83,9 +83,7 @@ def test_major_units_come_back_as_the_same_money(amount: int, currency: str):
     assert Money.from_major(money.major(), currency) == money
 
 
-@pytest.mark.parametrize(
-    ("value", "currency"), [("250.005", "KES"), ("0.5", "JPY"), ("1.0001", "KWD"), ("NaN", "KES")]
-)
+@pytest.mark.parametrize(("value", "currency"), [("250.005", "KES"), ("0.5", "JPY"), ("1.0001", "KWD"), ("NaN", "KES")])
 def test_a_value_finer_than_the_minor_unit_is_refused(value: str, currency: str):
     with pytest.raises(NotRepresentable):
         Money.from_major(Decimal(value), currency)

@@ -13,9 +13,7 @@ DIGEST = "ed47594fdc7e0d6570751ead14111a125da7153c6964903e7e9e2a8d3760f6fa"
 HEADER = f"t={STAMP},v1={DIGEST}"
 
 
-def check(
-    header: str, *, body: bytes = BODY, secrets: tuple[str, ...] = ("whsec_sample_secret",), age: int = 0
-):
+def check(header: str, *, body: bytes = BODY, secrets: tuple[str, ...] = ("whsec_sample_secret",), age: int = 0):
     timestamped_hmac_sha256(
         header=header,
         body=body,

@@ -83,9 +83,7 @@ def test_a_state_that_is_not_declared_is_refused_by_name(wrong: dict):
 
 
 def test_its_diagram_draws_every_edge_and_marks_the_late_ones():
-    machine = Machine(
-        start="open", edges={"open": ["lost", "won"], "lost": [], "won": []}, late={"lost": ["won"]}
-    )
+    machine = Machine(start="open", edges={"open": ["lost", "won"], "lost": [], "won": []}, late={"lost": ["won"]})
     assert machine.to_mermaid().splitlines() == [
         "stateDiagram-v2",
         "    [*] --> open",

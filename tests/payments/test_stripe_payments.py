@@ -86,7 +86,7 @@ def test_a_decline_is_an_answer_and_is_closed_there_before_it_fails(world, shop,
         assert failed["attempts"][0]["state"] == "failed"
         assert operations_of(failed) == [("create", "failed"), ("cancel", "succeeded")]
         assert path_of(failed) == ["created", "failed"]
-        assert events_of(failed) == ["payment.processing", "payment.failed"]
+        assert events_of(failed) == ["payment.failed"]
         assert counters(failed) == (0, 0, 0)
     assert {entry["state"] for entry in world.stripe.entries()} == {"canceled"}
     assert world.stripe.calls(CANCEL) == len(DECLINES)
