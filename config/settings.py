@@ -117,7 +117,7 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT = None if DEVELOPMENT else BASE_DIR / "var" / "static"
 WHITENOISE_USE_FINDERS = DEVELOPMENT
 LOGIN_URL = "admin:login"
 AUTH_PASSWORD_VALIDATORS = [

@@ -179,6 +179,12 @@ class _Guarded(HTTPConnection):
         _call.sent = True
         super().send(data)
 
+    def getresponse(self) -> Any:
+        # urllib3 goes on to read after a write that was reset, also when that has closed the socket.
+        if self.sock is None:
+            raise ConnectionResetError("the connection was closed while the request was written")
+        return super().getresponse()
+
 
 class _GuardedTls(_Guarded, HTTPSConnection):
     pass

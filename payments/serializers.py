@@ -97,8 +97,8 @@ class PaymentQuery(ListQuery):
     method = serializers.ChoiceField(METHODS, required=False)
     currency = CurrencyField(required=False)
     reference = serializers.CharField(max_length=100, required=False)
-    amount__gte = serializers.IntegerField(required=False)
-    amount__lte = serializers.IntegerField(required=False)
+    amount__gte = serializers.IntegerField(required=False, min_value=0, max_value=MAX_AMOUNT)
+    amount__lte = serializers.IntegerField(required=False, min_value=0, max_value=MAX_AMOUNT)
     created__gte = serializers.DateTimeField(required=False)
     created__lt = serializers.DateTimeField(required=False)
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import redis
@@ -21,7 +22,8 @@ def pytest_configure(config):
     """Each xdist worker has a Redis database of its own, as pytest-django gives it one of PostgreSQL's."""
     if not settings.configured:
         return
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns where it is missing
+    if settings.STATIC_ROOT:  # whitenoise warns where it is missing
+        Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     number = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     _use_redis(f"{settings.REDIS_URL.rpartition('/')[0]}/{number}")
 

@@ -199,7 +199,7 @@ class Capabilities:
     """What an adapter declares, and what the contract suite holds it to.
 
     `refunds` is "none", "full" or "partial". `deadline` is in seconds for a whole call; `in_flight` calls
-    per account and process. A reference has at most `reference_length` characters of `reference_alphabet`.
+    per account and process, well below the threads of a web worker, so that one hanging provider leaves room. A reference has at most `reference_length` characters of `reference_alphabet`.
     """
 
     methods: Mapping[str, MethodCapability]
@@ -209,7 +209,7 @@ class Capabilities:
     reference_length: int = 26
     reference_alphabet: str = ids.UPPER_ALPHANUMERIC
     deadline: float = 10.0
-    in_flight: int = 64
+    in_flight: int = 40
 
 
 Credentials = TypeVar("Credentials")

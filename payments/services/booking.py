@@ -157,7 +157,16 @@ def _settle(attempt: Attempt, because: Because, learned: dict[str, str]) -> None
             attention.settle(payment, Attention.Reason.UNDERPAID, by=because.by)
         if payment.state != PaymentState.CREATED:
             attention.settle(payment, Attention.Reason.UNKNOWN, by=because.by)
-        move(attempt, AttemptState.SUCCEEDED, by=because.by, because=str(because), prompt_lock=None, **learned)
+        no_failure = {"failure_code": "", "failure_message": "", "failure_provider_code": ""}
+        move(
+            attempt,
+            AttemptState.SUCCEEDED,
+            by=because.by,
+            because=str(because),
+            prompt_lock=None,
+            **no_failure,
+            **learned,
+        )
         move(
             payment,
             PaymentState.SUCCEEDED,

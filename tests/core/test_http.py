@@ -167,8 +167,12 @@ def test_half_an_answer_is_an_answer_lost(part, end):
 
 
 def test_a_connection_that_is_reset_while_we_write_may_have_been_read():
-    with raw_server(_reset) as (url, _), pytest.raises(AnswerLost):
-        send(Request("POST", url, body=b"x" * 10_000_000), deadline=2)
+    def talk(peer):
+        peer.recv(1)
+        _reset(peer)
+
+    with raw_server(talk) as (url, _), pytest.raises(AnswerLost):
+        send(Request("POST", url, body=b"x" * 10_000_000), deadline=5)
 
 
 def _answer_once(peer):
