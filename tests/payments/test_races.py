@@ -8,6 +8,7 @@ import pytest
 from events import work
 from events.models import IdempotencyKey
 from payments.models import Operation, Payment, Refund
+from payments.providers import REGISTRY
 from payments.services import resolving
 from tests.payments.world import (
     PHONE,
@@ -24,6 +25,7 @@ from tests.payments.world import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CREATE, REFUND = "POST /v1/payment_intents", "POST /v1/refunds"
+CAP = REGISTRY["stripe"].capabilities.in_flight
 CARD = {"amount": 1250, "currency": "USD", "method": "card", "payment_method": "pm_card_visa"}
 
 
@@ -142,11 +144,11 @@ def test_over_the_cap_the_answer_is_provider_busy_and_nothing_is_created(world, 
     answers = at_once(70, lambda place: caller.send("POST", "payments", key=f"busy-{place}", json=CARD))
 
     codes = Counter(answer.status_code for answer in answers)
-    assert codes == {201: 64, 503: 6}
+    assert codes == {201: CAP, 503: 70 - CAP}
     refused = [answer for answer in answers if answer.status_code == 503]
     assert {answer.json()["code"] for answer in refused} == {"provider_busy"}
     assert {answer.headers["Retry-After"] for answer in refused} == {"2"}
-    assert Payment.objects.count() == IdempotencyKey.objects.count() == world.stripe.calls(CREATE) == 64
+    assert Payment.objects.count() == IdempotencyKey.objects.count() == world.stripe.calls(CREATE) == CAP
     world.stripe.post("settings", answer_seconds=0.0)
     place = next(place for place, answer in enumerate(answers) if answer.status_code == 503)
     assert caller.send("POST", "payments", key=f"busy-{place}", json=CARD).status_code == 201
