@@ -47,6 +47,7 @@ def _database() -> dict[str, object]:
                 "max_size": env.int("DATABASE_POOL", default=16),
                 "timeout": 2,
                 "max_waiting": 512,
+                "reconnect_timeout": 5,
             },
             "server_side_binding": True,
             "prepare_threshold": 3,
@@ -160,6 +161,8 @@ IDEMPOTENCY_LEASE = timedelta(seconds=env.float("IDEMPOTENCY_LEASE_SECONDS", def
 IDEMPOTENCY_ANSWERS_KEPT = timedelta(hours=48)
 WORK_LEASE = timedelta(seconds=env.float("WORK_LEASE_SECONDS", default=60))
 """How long claimed work may stay with a worker before another takes it over."""
+TOKEN_LEASE = timedelta(seconds=env.float("TOKEN_LEASE_SECONDS", default=12))
+"""How long one process may be fetching an access token while others wait for it."""
 PROMPT_LIFE = timedelta(seconds=env.float("PROMPT_LIFE_SECONDS", default=300))
 RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)
 """Multiplies the times at which providers declare that they want to be asked."""

@@ -38,7 +38,7 @@ class Claim:
     merchant: str
     livemode: bool
     key: str
-    fingerprint: str
+    fingerprints: tuple[str, ...]
     accepted: Callable[[str], AuditEntry] = field(repr=False)
     answered: Callable[[str, int], AuditEntry] = field(repr=False)
 
@@ -51,7 +51,7 @@ class Claim:
             merchant=self.merchant,
             livemode=self.livemode,
             key=self.key,
-            fingerprint=self.fingerprint,
+            fingerprint=self.fingerprints[0],
             object_id=object_id,
             lease_until=clock.now() + settings.IDEMPOTENCY_LEASE,
         )
@@ -72,10 +72,10 @@ def _savepoint() -> AbstractContextManager[None]:
     return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
-def request_fingerprint(*parts: str, livemode: bool) -> str:
-    """A keyed hash of what makes two requests the same."""
+def request_fingerprints(*parts: str, livemode: bool) -> tuple[str, ...]:
+    """A keyed hash of what makes two requests the same, under every master key; the first is stored."""
     ring: KeyRing = settings.KEY_RING
-    return ring.keyed_hash(Purpose.REQUEST, *parts, livemode=livemode)
+    return tuple(ring.keyed_hashes(Purpose.REQUEST, *parts, livemode=livemode))
 
 
 def once(
@@ -110,7 +110,7 @@ def once(
 
 def _earlier_answer(claim: Claim, held: IdempotencyKey) -> Answer | None:
     """The stored answer, or None when the caller now holds the lease of a request that has none."""
-    if not matches(held.fingerprint, claim.fingerprint):
+    if not any(matches(held.fingerprint, fingerprint) for fingerprint in claim.fingerprints):
         raise IdempotencyKeyReused(
             f"The key was used for another request, which made {held.object_id}. Use a new key for a new request.",
             param="Idempotency-Key",

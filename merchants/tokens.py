@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from core import clock
@@ -13,7 +14,6 @@ from events import sealing
 from merchants.models import ProviderAccount, ProviderToken
 
 _MARGIN = timedelta(seconds=60)
-_LEASE = timedelta(seconds=15)
 _WAIT_SECONDS = 0.05
 
 Held = tuple[Secret, datetime]
@@ -29,7 +29,7 @@ class AccountTokens:
 
     def get(self, fetch: Callable[[], AccessToken]) -> Secret:
         """Raises Unreachable when another process has been fetching for too long."""
-        ends_at = time.monotonic() + _LEASE.total_seconds()
+        ends_at = time.monotonic() + settings.TOKEN_LEASE.total_seconds()
         while time.monotonic() < ends_at:
             live = self._live()
             if live is not None:
@@ -65,7 +65,7 @@ class AccountTokens:
             # Somebody may have stored one since we looked, which another fetch would kill.
             if leased or (stored is not None and self._is_good(stored)):
                 return False
-            ProviderToken.objects.filter(pk=row.pk).update(lease_until=clock.now() + _LEASE)
+            ProviderToken.objects.filter(pk=row.pk).update(lease_until=clock.now() + settings.TOKEN_LEASE)
         return True
 
     def _refresh(self, fetch: Callable[[], AccessToken]) -> Secret:

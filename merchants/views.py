@@ -113,7 +113,7 @@ class ApiView(APIView):
             merchant=caller.merchant.pk,
             livemode=caller.livemode,
             key=key,
-            fingerprint=idempotency.request_fingerprint(
+            fingerprints=idempotency.request_fingerprints(
                 str(self.request.method), self.request.path, body, livemode=caller.livemode
             ),
             accepted=lambda object_id: self._entry(caller, "api.accepted", object_id),

@@ -3,34 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
-
 from core import addresses
-from core.crypto import Secret
 from core.providers import Door, Forged, Proof, Unreadable
 from events import inbox, sealing
 from events.inbox import Arrival, DoorAnswer
 from events.models import Callback
-from events.transitions import record
 from merchants.models import ProviderAccount
-from payments.models import Attempt, Operation, Refund
-from payments.providers.base import (
-    Failure,
-    FailureCode,
-    Kind,
-    MoneyMoved,
-    Notice,
-    PaymentProvider,
-    RawCallback,
-    Report,
-    Topic,
-    Word,
-)
-from payments.services import booking, connections, dashboard_refunds, refund_booking, resolving
-from payments.services.booking import Because
-from payments.services.operations import lock_operation, recognise, schedule
-
-_STILL_WAITING_SECONDS, _WAITS = 5, 36
+from payments import proven_callbacks, weak_callbacks
+from payments.models import Operation
+from payments.providers.base import Notice, PaymentProvider, RawCallback
+from payments.services import connections, resolving
 
 
 class PaymentCallbacks:
@@ -41,9 +23,8 @@ class PaymentCallbacks:
         self.doors: Mapping[str, Door] = provider.capabilities.doors
 
     def find_operation(self, account: ProviderAccount, token: str) -> str:
-        hashed = sealing.token_hash(token, livemode=account.livemode)
-        found = Operation.objects.filter(token_hash=hashed, attempt__account=account).values_list("pk", flat=True)
-        return found.first() or ""
+        held = Operation.objects.filter(token_hash__in=sealing.token_hashes(token), attempt__account=account)
+        return held.values_list("pk", flat=True).first() or ""
 
     def verify(self, arrival: Arrival) -> None:
         adapter = connections.connect(arrival.account, at=arrival.at)
@@ -68,16 +49,17 @@ class PaymentCallbacks:
         adapter = connections.connect(ProviderAccount.objects.get(pk=callback.account))
         raw = RawCallback(callback.door, *inbox.contents(callback))
         try:
-            notice = adapter.read_callback(raw)
+            self._follow(callback, adapter.read_callback(raw))
         except Unreadable as fault:
-            _park(callback, f"unreadable: {fault}")
-            return
+            inbox.finish(callback, Callback.State.PARKED, note=f"unreadable: {fault}")
+
+    def _follow(self, callback: Callback, notice: Notice) -> None:
         if notice.livemode is not None and notice.livemode != callback.livemode:
-            _set_aside(callback, "its mode is not the account's")
+            inbox.finish(callback, Callback.State.QUARANTINED, note="its mode is not the account's")
         elif callback.operation:
-            _about_operation(callback, notice)
+            weak_callbacks.question(callback, notice)
         elif self.doors[callback.door].proof is Proof.FULL:
-            _with_full_proof(callback, notice)
+            proven_callbacks.follow(callback, notice)
         else:
             inbox.finish(callback, Callback.State.UNMATCHED, note="names no operation")
 
@@ -90,200 +72,3 @@ def _ask_instead(operation_id: str) -> None:
     """A callback that is not believed still tells that there may be news."""
     payment_id = Operation.objects.values_list("attempt__payment", flat=True).get(pk=operation_id)
     resolving.ask_now(payment_id)
-
-
-def _park(callback: Callback, note: str) -> None:
-    inbox.finish(callback, Callback.State.PARKED, note=note)
-
-
-def _set_aside(callback: Callback, note: str) -> None:
-    inbox.finish(callback, Callback.State.QUARANTINED, note=note)
-
-
-# A secret covers every field: the callback itself moves the state.
-
-
-def _with_full_proof(callback: Callback, notice: Notice) -> None:
-    if notice.topic is Topic.NOTHING or notice.report is None:
-        inbox.finish(callback, Callback.State.IGNORED, note="not about anything that we act on")
-        return
-    because = Because(by=callback.provider, source="callback", detail=f"callback {callback.pk}")
-    if notice.topic is Topic.REFUND:
-        _apply_refund(callback, notice, notice.report, because)
-    else:
-        _apply_payment(callback, notice, notice.report, because)
-
-
-def _apply_payment(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
-    attempt = _find_attempt(callback, report.provider_id, notice.reference)
-    if attempt is None:
-        inbox.finish(callback, Callback.State.UNMATCHED, note=f"no payment here is {report.provider_id!r}")
-        return
-    with transaction.atomic():
-        locked = booking.lock_attempt(attempt)
-        locked.account = attempt.account
-        booking.apply_to_attempt(locked, report, because)
-        inbox.finish(callback, _state(report), subject=locked.payment_id, note=report.provider_status)
-
-
-def _apply_refund(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
-    attempt = _find_attempt(callback, notice.payment_provider_id, "")
-    if attempt is None:
-        note = f"no payment here is {notice.payment_provider_id!r}"
-        inbox.finish(callback, Callback.State.UNMATCHED, note=note)
-        return
-    with transaction.atomic():
-        locked = booking.lock_attempt(attempt)
-        refund = dashboard_refunds.find_or_book(locked, notice, report)
-        refund_booking.apply_to_refund(refund, report, because)
-        inbox.finish(callback, _state(report), subject=refund.pk, note=report.provider_status)
-
-
-def _find_attempt(callback: Callback, provider_id: str, reference: str) -> Attempt | None:
-    """Only within the account that the token names (money.md 13)."""
-    attempts = Attempt.objects.select_related("account").filter(account=callback.account)
-    found = attempts.filter(provider_id=provider_id).first() if provider_id else None
-    if found is None and reference:
-        found = attempts.filter(provider_reference=reference, provider_id="").first()
-    return found
-
-
-def _state(report: Report) -> Callback.State:
-    return Callback.State.PARKED if report.word is Word.UNKNOWN else Callback.State.PROCESSED
-
-
-# A weak callback only triggers a question; the answer moves the state.
-
-
-def _about_operation(callback: Callback, notice: Notice) -> None:
-    related = ("attempt__payment", "attempt__account", "refund", "about")
-    operation = Operation.objects.select_related(*related).get(pk=callback.operation)
-    if operation.kind == Kind.LOOKUP:
-        _answer_to_lookup(callback, operation, notice)
-    elif operation.kind == Kind.REFUND:
-        _question_refund(callback, operation, notice)
-    else:
-        _question_payment(callback, operation, notice)
-
-
-def _question_payment(callback: Callback, operation: Operation, notice: Notice) -> None:
-    told = notice.report
-    if told is None:
-        inbox.finish(callback, Callback.State.IGNORED, note="says nothing that we act on")
-        return
-    disagreement = _disagreement(operation, told, notice.payer)
-    if disagreement:
-        _park(callback, disagreement)
-        return
-    if not operation.attempt.provider_id:
-        _learn_id(operation, told.provider_id)
-    report = resolving.fetch_attempt(operation)
-    if report is None or report.word in (Word.PENDING, Word.REQUIRES_ACTION):
-        _wait(callback)
-        return
-    with transaction.atomic():
-        operation = lock_operation(operation)
-        because = Because(by=callback.provider, source="callback", detail=f"query after callback {callback.pk}")
-        booking.apply_to_attempt(operation.attempt, _with_receipt(report, told), because)
-        recognise(operation, because)
-        schedule(operation)
-        inbox.finish(
-            callback,
-            Callback.State.PROCESSED,
-            subject=operation.attempt.payment_id,
-            note=report.provider_status,
-        )
-
-
-def _wait(callback: Callback) -> None:
-    """The provider's own word has not come round yet. After a while the operation's schedule goes on alone."""
-    if callback.tries < _WAITS:
-        inbox.postpone(callback, seconds=_STILL_WAITING_SECONDS, note="asked; the provider does not say yet")
-    else:
-        _park(callback, "the provider does not confirm what this callback says")
-
-
-def _disagreement(operation: Operation, told: Report, payer: Secret | None) -> str:
-    """Why the callback cannot be about this attempt; empty when it can."""
-    attempt = operation.attempt
-    if attempt.provider_id and told.provider_id != attempt.provider_id:
-        return f"names {told.provider_id!r}, the attempt is {attempt.provider_id!r}"
-    if attempt.provider_id:
-        return ""
-    wrong = [moved for moved in told.moved if moved.money != operation.money]
-    instrument = sealing.unseal_secret(attempt.payment, "instrument")
-    if wrong or (payer is not None and payer != instrument):
-        return "our push's answer was lost, and its amount or phone is not what was asked"
-    return ""
-
-
-def _learn_id(operation: Operation, provider_id: str) -> None:
-    """The push's answer was lost; the callback that its token brought says what it was called."""
-    Attempt.objects.filter(pk=operation.attempt_id, provider_id="").update(provider_id=provider_id)
-    operation.attempt.provider_id = provider_id
-
-
-def _with_receipt(report: Report, told: Report) -> Report:
-    """A query's success names no receipt (money.md 7): take the callback's, which its answer has confirmed."""
-    if report.word is not Word.SUCCEEDED or told.word is not Word.SUCCEEDED:
-        return report
-    receipts = tuple(moved for moved in told.moved if moved.provider_money_id)
-    return _replaced(report, receipts) if receipts else report
-
-
-def _replaced(report: Report, receipts: tuple[MoneyMoved, ...]) -> Report:
-    return Report(report.word, report.provider_id, report.provider_status, moved=receipts)
-
-
-def _question_refund(callback: Callback, operation: Operation, notice: Notice) -> None:
-    """A reversal's result is confirmed by one status query: on its own transaction, or on the original."""
-    if notice.report is None:
-        resolving.look_up(operation, target_id="")
-        inbox.finish(callback, Callback.State.IGNORED, note="ran out of time there; asked")
-        return
-    if operation.provider_id and notice.report.provider_id != operation.provider_id:
-        _park(callback, f"names {notice.report.provider_id!r}, the refund is {operation.provider_id!r}")
-        return
-    if notice.report.word is Word.UNKNOWN:
-        # Such as "reversed before": that the original is complete would not prove that ours has failed.
-        _park(callback, f"the reversal ended with {notice.report.provider_status!r}; only a person can tell")
-        return
-    if notice.report.failure is not None:
-        failure = notice.report.failure
-        record(operation, failure_code=str(failure.code), failure_message=failure.message[:300])
-    own = [moved.provider_money_id for moved in notice.report.moved if moved.provider_money_id]
-    resolving.look_up(operation, target_id=own[0] if own else operation.target_id)
-    inbox.finish(callback, Callback.State.PROCESSED, subject=operation.refund_id or "", note="asked for its status")
-
-
-def _answer_to_lookup(callback: Callback, lookup: Operation, notice: Notice) -> None:
-    """The result of a question that we sent counts as its answer when token, id and address agree."""
-    asked = lookup.about
-    if notice.report is None or asked is None or lookup.refund is None:
-        inbox.finish(callback, Callback.State.IGNORED, note="says nothing that we act on")
-        return
-    if lookup.provider_id and notice.report.provider_id != lookup.provider_id:
-        _park(callback, f"names {notice.report.provider_id!r}, we asked as {lookup.provider_id!r}")
-        return
-    report = _of_reversal(lookup, asked, notice.report)
-    with transaction.atomic():
-        locked = lock_operation(_with_parents(asked, lookup))
-        because = Because(by=callback.provider, source="query", detail=f"status by callback {callback.pk}")
-        refund: Refund = locked.refund  # type: ignore[assignment]  # a lookup that has a refund asks about one
-        refund_booking.apply_to_refund(refund, report, because)
-        recognise(locked, because)
-        schedule(locked)
-        inbox.finish(callback, _state(report), subject=refund.pk, note=report.provider_status)
-
-
-def _of_reversal(lookup: Operation, asked: Operation, report: Report) -> Report:
-    """Asked about the original receipt, "completed" means that it still stands: the reversal has failed."""
-    if lookup.target_id != asked.target_id or report.word is not Word.SUCCEEDED:
-        return report
-    failure = Failure(FailureCode(asked.failure_code), asked.failure_message) if asked.failure_code else None
-    return Report(Word.FAILED, provider_status=f"original {report.provider_status}", failure=failure)
-
-
-def _with_parents(asked: Operation, lookup: Operation) -> Operation:
-    asked.attempt, asked.refund = lookup.attempt, lookup.refund
-    return asked

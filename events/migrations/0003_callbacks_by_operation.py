@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('events', '0002_append_only'),
+        ("events", "0002_append_only"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='callback',
-            index=models.Index(condition=models.Q(('operation', ''), _negated=True), fields=['operation'], name='callback_operation'),
+            model_name="callback",
+            index=models.Index(
+                condition=models.Q(("operation", ""), _negated=True), fields=["operation"], name="callback_operation"
+            ),
         ),
     ]

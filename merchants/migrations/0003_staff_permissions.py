@@ -4,18 +4,23 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('merchants', '0002_modes_are_kept_apart'),
+        ("merchants", "0002_modes_are_kept_apart"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='apikey',
-            options={'permissions': [('revoke_api_key', 'Can revoke an API key')], 'verbose_name': 'API key'},
+            name="apikey",
+            options={"permissions": [("revoke_api_key", "Can revoke an API key")], "verbose_name": "API key"},
         ),
         migrations.AlterModelOptions(
-            name='provideraccount',
-            options={'permissions': [('set_credentials', "Can write a provider account's credentials"), ('rotate_callback_token', 'Can give a provider account new callback paths and close earlier ones'), ('switch_off_account', 'Can switch a provider account off')]},
+            name="provideraccount",
+            options={
+                "permissions": [
+                    ("set_credentials", "Can write a provider account's credentials"),
+                    ("rotate_callback_token", "Can give a provider account new callback paths and close earlier ones"),
+                    ("switch_off_account", "Can switch a provider account off"),
+                ]
+            },
         ),
     ]

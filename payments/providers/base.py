@@ -199,7 +199,8 @@ class Capabilities:
     """What an adapter declares, and what the contract suite holds it to.
 
     `refunds` is "none", "full" or "partial". `deadline` is in seconds for a whole call; `in_flight` calls
-    per account and process, well below the threads of a web worker, so that one hanging provider leaves room. A reference has at most `reference_length` characters of `reference_alphabet`.
+    per account and process, well below the threads of a web worker, so that one hanging provider leaves
+    room. A reference has at most `reference_length` characters of `reference_alphabet`.
     """
 
     methods: Mapping[str, MethodCapability]

@@ -200,8 +200,12 @@ def recognise(operation: Operation, because: Because) -> None:
 
 
 def schedule(operation: Operation) -> None:
-    """Write when the operation is asked about next, after something else than its own step has changed that."""
-    record(operation, **next_question(operation, operation.state))
+    """Write when the operation is asked about next, after something else than its own step has changed that.
+
+    One that is still to be concluded by its caller keeps its lease, by which a dead caller shows.
+    """
+    if operation.state not in (OperationState.CREATED, OperationState.SENDING):
+        record(operation, **next_question(operation, operation.state))
 
 
 def next_question(operation: Operation, state: str) -> dict[str, object]:
@@ -218,7 +222,8 @@ def _next_time(operation: Operation) -> datetime | None:
     times = [] if asked_after is None else [sent_at + asked_after * pace]
     payment = operation.attempt.payment
     may_expire = operation.kind == Kind.CREATE and payment.is_open and not payment.underpaid
-    if may_expire and payment.expires_at and payment.expires_at > now:
+    ends_by_itself = operation.attempt.prompt_lock is not None
+    if may_expire and payment.expires_at and (payment.expires_at > now or ends_by_itself):
         times.append(payment.expires_at)
     return min(times, default=None)
 

@@ -123,6 +123,7 @@ def look_up(operation: Operation, *, target_id: str) -> None:
     except NothingCreated:
         return
     with transaction.atomic():
+        lock_operation(operation)
         _abandon_lookups(operation)
         lookup.save(force_insert=True)
     operations.perform(lookup, order)

@@ -35,7 +35,7 @@ def claim_of(merchant, *, key="order-1", request="first", livemode=False):
         merchant=merchant.pk,
         livemode=livemode,
         key=key,
-        fingerprint=idempotency.request_fingerprint(request, livemode=livemode),
+        fingerprints=idempotency.request_fingerprints(request, livemode=livemode),
         accepted=lambda object_id: entry("api.accepted", object_id),
         answered=lambda object_id, status: entry("api.answered", object_id, status=status),
     )
@@ -225,7 +225,7 @@ def test_the_claim_the_rows_and_the_audit_commit_together(merchant):
 
 def test_a_fingerprint_is_keyed_and_tells_requests_and_modes_apart():
     made = {
-        idempotency.request_fingerprint(*parts, livemode=livemode)
+        idempotency.request_fingerprints(*parts, livemode=livemode)
         for parts in (("POST", "/a", "{}"), ("POST", "/a{}", ""), ("POST", "/b", "{}"))
         for livemode in (True, False)
     }

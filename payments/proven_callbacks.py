@@ -1,0 +1,59 @@
+"""Callbacks that a secret covers in every field: they move the state themselves (money.md 10)."""
+
+from django.db import transaction
+
+from events import inbox
+from events.models import Callback
+from payments.models import Attempt
+from payments.providers.base import Notice, Report, Topic, Word
+from payments.services import booking, dashboard_refunds, refund_booking
+from payments.services.booking import Because
+
+
+def follow(callback: Callback, notice: Notice) -> None:
+    if notice.topic is Topic.NOTHING or notice.report is None:
+        inbox.finish(callback, Callback.State.IGNORED, note="not about anything that we act on")
+        return
+    because = Because(by=callback.provider, source="callback", detail=f"callback {callback.pk}")
+    if notice.topic is Topic.REFUND:
+        _apply_refund(callback, notice, notice.report, because)
+    else:
+        _apply_payment(callback, notice, notice.report, because)
+
+
+def _apply_payment(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
+    attempt = _find_attempt(callback, report.provider_id, notice.reference)
+    if attempt is None:
+        inbox.finish(callback, Callback.State.UNMATCHED, note=f"no payment here is {report.provider_id!r}")
+        return
+    with transaction.atomic():
+        locked = booking.lock_attempt(attempt)
+        locked.account = attempt.account
+        booking.apply_to_attempt(locked, report, because)
+        inbox.finish(callback, settled_state(report), subject=locked.payment_id, note=report.provider_status)
+
+
+def _apply_refund(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
+    attempt = _find_attempt(callback, notice.payment_provider_id, "")
+    if attempt is None:
+        note = f"no payment here is {notice.payment_provider_id!r}"
+        inbox.finish(callback, Callback.State.UNMATCHED, note=note)
+        return
+    with transaction.atomic():
+        locked = booking.lock_attempt(attempt)
+        refund = dashboard_refunds.find_or_book(locked, notice, report)
+        refund_booking.apply_to_refund(refund, report, because)
+        inbox.finish(callback, settled_state(report), subject=refund.pk, note=report.provider_status)
+
+
+def _find_attempt(callback: Callback, provider_id: str, reference: str) -> Attempt | None:
+    """Only within the account that the token names (money.md 13)."""
+    attempts = Attempt.objects.select_related("account").filter(account=callback.account)
+    found = attempts.filter(provider_id=provider_id).first() if provider_id else None
+    if found is None and reference:
+        found = attempts.filter(provider_reference=reference, provider_id="").first()
+    return found
+
+
+def settled_state(report: Report) -> Callback.State:
+    return Callback.State.PARKED if report.word is Word.UNKNOWN else Callback.State.PROCESSED
