@@ -56,7 +56,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # its sender was killed half-way through; nothing has arrived
         event_id = self.server.take({name.lower(): value for name, value in self.headers.items()}, body)
         afterwards = self.server.before_answer(event_id) if event_id else lambda: None
         try:
