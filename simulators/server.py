@@ -150,6 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True  # half a request is none
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._write(self.server.answer(Request(self.command, path, query, headers, body)))
 

@@ -5,14 +5,14 @@ Everything here runs in the caller's transaction, with the payment locked before
 
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, Sum, prefetch_related_objects
+from django.db.models import Sum
 
 from core.database import insert_ignoring
 from core.money import Money
 from core.states import Verdict
 from events import attention, outbox
 from events.models import Attention
-from events.transitions import lock, move, record
+from events.transitions import move, record
 from payments.models import Attempt, Overpayment, Payment, Receipt, Refund
 from payments.providers.base import Failure, MoneyMoved, ReceiptKind, Report, Word
 from payments.services.preparing import begin_close
@@ -33,10 +33,17 @@ class Because:
 
 def lock_attempt(attempt: Attempt) -> Attempt:
     """The attempt with its payment and all of the payment's attempts, locked, parent first."""
-    payment = lock(Payment(pk=attempt.payment_id))
-    attempts = Attempt.objects.select_for_update(of=("self",)).select_related("account").order_by("pk")
-    prefetch_related_objects([payment], Prefetch("attempts", attempts))
-    return next(locked for locked in payment.attempts.all() if locked.pk == attempt.pk)
+    attempts = (
+        Attempt.objects.select_for_update(of=("payment", "self"))
+        .select_related("payment", "account")
+        .filter(payment=attempt.payment_id)
+        .order_by("pk")
+    )
+    payment = next(iter(attempts)).payment
+    for locked in attempts:
+        locked.payment = payment
+    payment._prefetched_objects_cache = {"attempts": attempts}  # type: ignore[attr-defined]  # as prefetch_related does
+    return next(locked for locked in attempts if locked.pk == attempt.pk)
 
 
 def apply_to_attempt(attempt: Attempt, report: Report, because: Because) -> None:

@@ -59,7 +59,11 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # its sender was killed half-way through
+            return
         call = Call(self.server.to, self.command, self.path, dict(self.headers.items()), body, self.client_address[1])
         self.close_connection = True
         if not self.server.guard.arrived(call):

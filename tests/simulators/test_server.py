@@ -250,3 +250,12 @@ def test_the_page_in_docs_names_every_magic_amount_and_setting(running, name):
     simulator = running.simulators[name]
     assert [amount for amount in simulator.magic_amounts if str(amount) not in page] == []
     assert [setting for setting in asdict(simulator.settings) if f"`{setting}`" not in page] == []
+
+
+def test_half_a_request_does_nothing(stripe_wire):
+    host, port = stripe_wire.url.removeprefix("http://").split(":")
+    head = "POST /v1/payment_intents HTTP/1.1\r\nHost: stripe\r\nAuthorization: Bearer sk_test_lango_simulator\r\n"
+    with socket.create_connection((host, int(port))) as wire:
+        wire.sendall(f"{head}Content-Length: 200\r\n\r\namount=1250&currency=usd".encode())
+        wire.shutdown(socket.SHUT_WR)
+        assert wire.recv(100) == b""
