@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -177,7 +178,7 @@ QUARANTINE_PER_MINUTE = env.int("QUARANTINE_PER_MINUTE", default=60)
 QUARANTINE_KEPT = timedelta(days=7)
 DELIVERY_LANE = env.int("DELIVERY_LANE", default=16)
 """Deliveries in flight to one endpoint."""
-DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=48)
+DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=96)
 
 # Redis and Celery
 

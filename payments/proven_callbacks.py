@@ -8,6 +8,7 @@ from payments.models import Attempt
 from payments.providers.base import Notice, Report, Topic, Word
 from payments.services import booking, dashboard_refunds, refund_booking
 from payments.services.booking import Because
+from payments.services.locking import lock_attempt
 
 
 def follow(callback: Callback, notice: Notice) -> None:
@@ -27,7 +28,7 @@ def _apply_payment(callback: Callback, notice: Notice, report: Report, because: 
         inbox.finish(callback, Callback.State.UNMATCHED, note=f"no payment here is {report.provider_id!r}")
         return
     with transaction.atomic():
-        locked = booking.lock_attempt(attempt)
+        locked = lock_attempt(attempt)
         locked.account = attempt.account
         booking.apply_to_attempt(locked, report, because)
         inbox.finish(callback, settled_state(report), subject=locked.payment_id, note=report.provider_status)
@@ -40,7 +41,7 @@ def _apply_refund(callback: Callback, notice: Notice, report: Report, because: B
         inbox.finish(callback, Callback.State.UNMATCHED, note=note)
         return
     with transaction.atomic():
-        locked = booking.lock_attempt(attempt)
+        locked = lock_attempt(attempt)
         refund = dashboard_refunds.find_or_book(locked, notice, report)
         refund_booking.apply_to_refund(refund, report, because)
         inbox.finish(callback, settled_state(report), subject=refund.pk, note=report.provider_status)

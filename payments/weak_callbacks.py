@@ -11,7 +11,8 @@ from payments.proven_callbacks import settled_state
 from payments.providers.base import Failure, FailureCode, Kind, MoneyMoved, Notice, Report, Word
 from payments.services import booking, refund_booking, resolving
 from payments.services.booking import Because
-from payments.services.operations import lock_operation, recognise, schedule
+from payments.services.locking import lock_operation
+from payments.services.operations import recognise, schedule
 
 _STILL_WAITING_SECONDS, _WAITS = 5, 36
 

@@ -31,21 +31,6 @@ class Because:
         return self.detail or self.source
 
 
-def lock_attempt(attempt: Attempt) -> Attempt:
-    """The attempt with its payment and all of the payment's attempts, locked, parent first."""
-    attempts = (
-        Attempt.objects.select_for_update(of=("payment", "self"))
-        .select_related("payment", "account")
-        .filter(payment=attempt.payment_id)
-        .order_by("pk")
-    )
-    payment = next(iter(attempts)).payment
-    for locked in attempts:
-        locked.payment = payment
-    payment._prefetched_objects_cache = {"attempts": attempts}  # type: ignore[attr-defined]  # as prefetch_related does
-    return next(locked for locked in attempts if locked.pk == attempt.pk)
-
-
 def apply_to_attempt(attempt: Attempt, report: Report, because: Because) -> None:
     """Book what the report says has moved, then take attempt and payment where its word leads."""
     learned = _learned(attempt, report)

@@ -24,7 +24,7 @@ from payments.models import Attempt, Operation, Payment, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
 from payments.services import operations
-from payments.services.booking import lock_attempt
+from payments.services.locking import lock_attempt
 from payments.services.preparing import prepare
 from payments.services.taking import check_carries, place_in_flight
 from payments.states import AttemptState, PaymentState

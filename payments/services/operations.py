@@ -9,11 +9,12 @@ from django.db import transaction
 
 from core import clock
 from core.providers import NothingCreated, OutcomeUnknown, ProviderFault, Unsupported
-from events.transitions import lock, move, record
+from events.transitions import move, record
 from payments.models import Operation
 from payments.providers.base import Failure, FailureCode, Kind, Order, Report, Word
 from payments.services import booking, connections, refund_booking
 from payments.services.booking import Because
+from payments.services.locking import lock_operation, lock_untouched
 from payments.services.preparing import UNSETTLED, declaration, kept_request, order_for
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
 
@@ -83,7 +84,8 @@ def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation
     That nothing was created is believed only while nobody has taken the operation over and sent it again.
     """
     with transaction.atomic():
-        operation = lock_operation(operation)
+        if not lock_untouched(operation):
+            operation = lock_operation(operation)
         because = Because(by=operation.by, source="answer", detail=f"answer to {operation.kind}")
         if isinstance(outcome, Report):
             _conclude_report(operation, outcome, because)
@@ -93,17 +95,6 @@ def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation
         elif operation.state == OperationState.SENDING:
             _conclude_nothing(operation, outcome, because)
     return operation
-
-
-def lock_operation(operation: Operation) -> Operation:
-    """The operation with its attempt, payment and refund as they are now, locked parents first."""
-    attempt = booking.lock_attempt(operation.attempt)
-    refund = lock(operation.refund) if operation.refund else None
-    locked = lock(operation)
-    locked.attempt, locked.refund = attempt, refund
-    if refund is not None:
-        refund.attempt, refund.payment = attempt, attempt.payment
-    return locked
 
 
 def _conclude_report(operation: Operation, report: Report, because: Because) -> None:

@@ -11,7 +11,8 @@ from payments.models import Operation, Payment, Refund
 from payments.providers.base import Kind, Report, Word
 from payments.services import booking, connections, operations
 from payments.services.booking import Because
-from payments.services.operations import apply_report, is_settled, lock_operation, schedule
+from payments.services.locking import lock_operation
+from payments.services.operations import apply_report, is_settled, schedule
 from payments.services.preparing import declaration, order_for, prepare
 from payments.states import AttemptState, OperationState, PaymentState
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.core.servers import basehttp
 from pytest_django.live_server_helper import LiveServer
 
 import simulators
@@ -38,6 +39,7 @@ def server(django_db_setup: Any, django_db_blocker: Any) -> Iterator[LiveServer]
     """Our web server, on the address that the accounts of these tests list as their provider's."""
     with django_db_blocker.unblock(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No directory at")  # nothing has been collected
+        basehttp.WSGIServer.request_queue_size = 256  # Django's own 10 turns callers away who come all at once
         started = LiveServer("127.0.0.1")
     yield started
     started.stop()
