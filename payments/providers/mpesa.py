@@ -173,7 +173,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
                 Replay.NONE, Lookup.BY_ID, ask_after=_seconds(12, 20, 35, 60, 90, 120, 180)
             ),
             Kind.REFUND: OperationDeclaration(
-                Replay.NONE, Lookup.ASYNCHRONOUS, ask_after=_seconds(60, 300, 1800, 7200)
+                Replay.NONE, Lookup.ASYNCHRONOUS, ask_after=_seconds(30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
             ),
             # It changes nothing, so that asking again is always harmless.
             Kind.LOOKUP: OperationDeclaration(

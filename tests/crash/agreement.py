@@ -121,8 +121,9 @@ class Comparison:
         state = entry["state"] if entry else "nothing"
         told = f"{refund.pk} of {refund.payment_id} is {refund.state}, at {provider} {state}"
         if refund.state not in REFUND_FITS.get(state, set()):
-            # Neither its own result has come through, nor that of any question about it.
-            lost = provider == "mpesa" and refund.state == "pending" and not self._was_told(refund.operations.all())
+            # Its own result is a weak callback, after which only the answer to a question counts: none came through.
+            asked = refund.operations.filter(kind="lookup")
+            lost = provider == "mpesa" and refund.state == "pending" and not self._was_told(asked)
             self._allow_or_complain(told, refund, lost)
         elif entry and refund.amount != _minor(entry):
             self._wrong(f"{told}: {refund.amount} here, {_minor(entry)} there")
