@@ -32,7 +32,6 @@ class Purpose(StrEnum):
     PATH_TOKEN = "path-token"
     REQUEST = "request"
     AUDIT = "audit"
-    CURSOR = "cursor"
 
 
 class CannotOpen(Exception):

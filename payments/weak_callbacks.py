@@ -1,5 +1,7 @@
 """Callbacks without full proof: they only make us ask, and the answer moves the state (money.md 10)."""
 
+from dataclasses import replace
+
 from django.db import transaction
 
 from core.crypto import Secret
@@ -8,7 +10,7 @@ from events.models import Callback
 from events.transitions import record
 from payments.models import Attempt, Operation, Refund
 from payments.proven_callbacks import settled_state
-from payments.providers.base import Failure, FailureCode, Kind, MoneyMoved, Notice, Report, Word
+from payments.providers.base import Failure, FailureCode, Kind, Notice, Report, Word
 from payments.services import booking, refund_booking, resolving
 from payments.services.booking import Because
 from payments.services.locking import lock_operation
@@ -18,6 +20,7 @@ _STILL_WAITING_SECONDS, _WAITS = 5, 36
 
 
 def question(callback: Callback, notice: Notice) -> None:
+    """Ask what the callback about one of our operations gives reason to ask, and finish it by the answer."""
     related = ("attempt__payment", "attempt__account", "refund", "about")
     operation = Operation.objects.select_related(*related).get(pk=callback.operation)
     if operation.kind == Kind.LOOKUP:
@@ -90,11 +93,7 @@ def _with_receipt(report: Report, told: Report) -> Report:
     if report.word is not Word.SUCCEEDED or told.word is not Word.SUCCEEDED:
         return report
     receipts = tuple(moved for moved in told.moved if moved.provider_money_id)
-    return _replaced(report, receipts) if receipts else report
-
-
-def _replaced(report: Report, receipts: tuple[MoneyMoved, ...]) -> Report:
-    return Report(report.word, report.provider_id, report.provider_status, moved=receipts)
+    return replace(report, moved=receipts) if receipts else report
 
 
 def _question_refund(callback: Callback, operation: Operation, notice: Notice) -> None:
