@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from events import work
@@ -45,6 +46,18 @@ def _forget_redis():
         module._redis_away_until = 0.0
     work._client = limits._shared = None
     limits._local.reset()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """A live server's thread keeps its connection as long as its caller does; the test database waits for neither."""
+    yield
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(others)
 
 
 @pytest.fixture(autouse=True)
