@@ -7,7 +7,7 @@ into neutral reports. It does no storage, holds no clock, and names what it does
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -85,11 +85,27 @@ class MoneyMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a provider kept for a capture, once it is final there.
+
+    `settled` is the captured money in the currency in which the provider pays it out, before `fee`, which is
+    in the same currency. `reference` is the provider's id of that line of its books; `settles_on` the day
+    from which it can be paid out, where the provider says one.
+    """
+
+    settled: Money
+    fee: Money
+    reference: str
+    settles_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a provider says of one attempt, refund or write at one moment.
 
     `still_payable` marks a failure after which the payer could still pay there: it is closed before the
     payment may fail. `next_action` is `{"type": "redirect" | "prompt" | …, …}` as the API shows it.
+    `cost` is told with captured money, at once or, asked again, later; None while it is not known.
     """
 
     word: Word
@@ -100,6 +116,7 @@ class Report:
     failure: Failure | None = None
     next_action: Mapping[str, Any] | None = None
     still_payable: bool = False
+    cost: Cost | None = None
 
 
 class Topic(StrEnum):
@@ -200,7 +217,9 @@ class Capabilities:
 
     `refunds` is "none", "full" or "partial". `deadline` is in seconds for a whole call; `in_flight` calls
     per account and process, well below the threads of a web worker, so that one hanging provider leaves
-    room. A reference has at most `reference_length` characters of `reference_alphabet`.
+    room. A reference has at most `reference_length` characters of `reference_alphabet`. Where a provider
+    `reports_cost`, what a capture cost is asked for until it is told; elsewhere the account's own fee
+    schedule says it.
     """
 
     methods: Mapping[str, MethodCapability]
@@ -211,6 +230,7 @@ class Capabilities:
     reference_alphabet: str = ids.UPPER_ALPHANUMERIC
     deadline: float = 10.0
     in_flight: int = 40
+    reports_cost: bool = False
 
 
 Credentials = TypeVar("Credentials")
