@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "config",
     "core",
     "events",
+    "ledger",
     "merchants",
     "payments",
 ]

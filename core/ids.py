@@ -16,9 +16,12 @@ PREFIXES: dict[str, str] = {
     "ctok": "callback token",
     "dek": "data key",
     "dlv": "delivery",
+    "ent": "ledger entry",
     "evt": "event",
+    "fsch": "fee schedule",
     "idem": "idempotency answer",
     "key": "API key",
+    "lacc": "ledger account",
     "mer": "merchant",
     "op": "operation",
     "over": "overpayment",
@@ -28,6 +31,7 @@ PREFIXES: dict[str, str] = {
     "try": "delivery attempt",
     "trn": "transition",
     "we": "webhook endpoint",
+    "xfer": "transfer",
 }
 """The one table of prefixes; an id of an unlisted kind cannot be made."""
 

@@ -248,6 +248,7 @@ class Attention(models.Model):
         OVERPAID = "overpaid", "more money than was asked"
         QUARANTINED = "quarantined", "a callback from a wrong address or with a wrong signature"
         FAILING = "failing", "work that fails again and again"
+        OVERDRAWN = "overdrawn", "an account below zero by what has happened"
 
     id = PublicIdField(prefix="attn")
     merchant = models.CharField(max_length=32, blank=True, default="")
