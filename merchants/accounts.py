@@ -12,7 +12,8 @@ class Kind:
     """The accounts of one provider.
 
     The two types are dataclasses, read by core.providers.from_json. `hosts` gives the names from which an
-    account of that mode picks; `check_mode` raises ValueError for credentials of the other mode.
+    account of that mode picks; `check_mode` raises ValueError for credentials of the other mode. `methods` are
+    the ways to pay there, which a fee schedule may name.
     """
 
     title: str
@@ -20,6 +21,7 @@ class Kind:
     options_type: type
     hosts: Callable[[bool], Sequence[str]]
     check_mode: Callable[..., None]
+    methods: Sequence[str] = ()
 
 
 _kinds: dict[str, Kind] = {}
@@ -58,3 +60,10 @@ def check_host(provider: str, host: str, *, livemode: bool) -> None:
     if host not in offered:
         mode = "live" if livemode else "test"
         raise ValueError(f"'host' is {host!r}; in {mode} mode {provider} has {', '.join(sorted(offered))}")
+
+
+def check_method(provider: str, method: str) -> None:
+    """Raises ValueError for a method that the provider does not have."""
+    offered = kind_of(provider).methods
+    if method not in offered:
+        raise ValueError(f"'method' is {method!r}; {provider} has {', '.join(offered) or 'none'}")

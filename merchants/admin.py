@@ -18,7 +18,14 @@ from core import addresses, clock
 from core.admin import FormAdmin
 from core.admin_actions import ReasonForm, reasoned_action, record, staff
 from core.admin_columns import MODE, badge, column, link, moment_column, page_of
-from merchants import admin_accounts, admin_callbacks, admin_deliveries, scopes, services  # noqa: F401  (pages register themselves)
+from merchants import (  # noqa: F401  (pages register themselves)
+    admin_accounts,
+    admin_callbacks,
+    admin_deliveries,
+    admin_fees,
+    scopes,
+    services,
+)
 from merchants.account_forms import Lines
 from merchants.models import ApiKey, Merchant
 

@@ -1,5 +1,6 @@
 """Staff's pages of provider accounts. Credentials go in and never come out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from core.admin_columns import MODE, badge, column, link, moment_column
 from events import inbox
 from merchants import accounts, doors, services
 from merchants.account_forms import CredentialsForm, NewAccountForm, SettingsForm
+from merchants.admin_fees import schedules_of
 from merchants.models import ProviderAccount
 
 ENABLED = column("enabled", lambda row: badge("on", "success") if row.is_enabled else badge("off", "danger"))
@@ -53,6 +55,10 @@ class ProviderAccountAdmin(FormAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("credentials")
+
+    def sections(self, row: ProviderAccount) -> Iterable[tuple[str, Any]]:
+        if row.fee_schedules.exists():
+            yield "Fee schedules", schedules_of(row)
 
     def find(self, term: str) -> list[str]:
         named = {"merchant": term} if term.startswith("mer_") else {"provider": term}

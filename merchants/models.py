@@ -1,5 +1,7 @@
 """Who our customers are, what they may do, and the doors they use."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 
@@ -78,6 +80,54 @@ class ProviderAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.provider})"
+
+
+class FeeSchedule(models.Model):
+    """What a provider takes of an account's payments from a moment on, until a later schedule takes its place.
+
+    `method` empty means any. `tax_percent` is the tax on the fee. Neither a schedule nor its tiers are ever changed:
+    the database refuses.
+    """
+
+    id = PublicIdField(prefix="fsch")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="fee_schedules")
+    method = models.CharField(max_length=24, blank=True, default="")
+    currency = models.CharField(max_length=3)
+    effective_from = models.DateTimeField()
+    tax_percent = models.DecimalField(max_digits=7, decimal_places=4, default=Decimal(0))
+    note = models.CharField(max_length=300, blank=True, default="")
+    created_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "method", "currency", "effective_from"], name="one_fee_schedule_from_a_moment"
+            ),
+            models.CheckConstraint(condition=Q(tax_percent__gte=0, tax_percent__lte=100), name="fee_tax_is_a_share"),
+        ]
+        default_permissions = ("add", "view")
+
+    def __str__(self) -> str:
+        return f"{self.method or 'any method'}, {self.currency}"
+
+
+class FeeTier(models.Model):
+    """The fee of amounts from `from_amount` to the next tier: `fixed`, and `percent` of the amount. Minor units."""
+
+    schedule = models.ForeignKey(FeeSchedule, models.PROTECT, related_name="tiers")
+    from_amount = models.BigIntegerField()
+    fixed = models.BigIntegerField()
+    percent = models.DecimalField(max_digits=7, decimal_places=4)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["schedule", "from_amount"], name="one_fee_tier_from_an_amount"),
+            models.CheckConstraint(condition=Q(from_amount__gte=0), name="fee_tier_starts_at_an_amount"),
+            models.CheckConstraint(condition=Q(fixed__gte=0), name="fixed_fee_is_not_negative"),
+            models.CheckConstraint(condition=Q(percent__gte=0, percent__lte=100), name="fee_percent_is_a_share"),
+        ]
+        default_permissions = ()
 
 
 class CallbackToken(models.Model):

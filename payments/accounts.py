@@ -24,4 +24,5 @@ def kind_of(provider: str) -> Kind:
         options_type=adapter.options_type,
         hosts=hosts,
         check_mode=adapter.check_mode,
+        methods=sorted(adapter.capabilities.methods),
     )

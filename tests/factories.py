@@ -5,16 +5,18 @@ directly, so that a test can stand at any moment of a lifecycle without driving 
 """
 
 import json
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import factory
 from factory.django import DjangoModelFactory
 
-from core import ids
+from core import clock, ids
 from events import sealing
 from events.models import Callback, Event
 from merchants import scopes, services
-from merchants.models import ApiKey, Delivery, Merchant, ProviderAccount, WebhookEndpoint
+from merchants.models import ApiKey, Delivery, FeeSchedule, FeeTier, Merchant, ProviderAccount, WebhookEndpoint
 from payments.models import Attempt, Operation, Payment, Receipt, Refund
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
 
@@ -87,6 +89,28 @@ class ProviderAccountFactory(DjangoModelFactory[ProviderAccount]):
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **given: Any) -> ProviderAccount:
         return services.create_provider_account(by="tests", **given)
+
+
+class FeeScheduleFactory(DjangoModelFactory[FeeSchedule]):
+    """1.5 percent of any method in USD, for an hour. `tiers` are (from amount, fixed, percent), in minor units."""
+
+    class Meta:
+        model = FeeSchedule
+
+    account = factory.SubFactory(ProviderAccountFactory)
+    method = ""
+    currency = "USD"
+    effective_from = factory.Sequence(lambda number: clock.now() - timedelta(hours=1, microseconds=number))
+    created_by = "tests"
+    tiers = ((0, 0, "1.5"),)
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> FeeSchedule:
+        tiers = given.pop("tiers")
+        schedule = FeeSchedule.objects.create(**given)
+        for from_amount, fixed, percent in tiers:
+            FeeTier.objects.create(schedule=schedule, from_amount=from_amount, fixed=fixed, percent=Decimal(percent))
+        return schedule
 
 
 class WebhookEndpointFactory(DjangoModelFactory[WebhookEndpoint]):

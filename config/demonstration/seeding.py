@@ -38,6 +38,7 @@ MPESA_SHORTCODE = "600111"
 
 _APPLICATIONS = ("events", "merchants", "payments")
 _NOT_FOR_OPERATORS = ("set_credentials",)
+_WRITTEN_BY_OPERATORS = ("add_feeschedule",)
 _DEADLINE_SECONDS = 10.0
 
 
@@ -104,7 +105,7 @@ def connect_stripe(merchant: Merchant, *, places: Places) -> None:
 
 
 def seed_staff(credentials: Credentials) -> None:
-    """An administrator, and an operator who sees everything and may act but edits nothing."""
+    """An administrator, and an operator who sees everything and may act, but edits nothing except tariffs."""
     for name in (ADMINISTRATOR, OPERATOR):
         user = User.objects.filter(username=name).first()
         if user is None or name not in credentials.staff:
@@ -120,6 +121,7 @@ def seed_staff(credentials: Credentials) -> None:
 def _operator_permissions() -> list[Permission]:
     ours = Permission.objects.filter(content_type__app_label__in=_APPLICATIONS)
     edits = Q(codename__startswith="add_") | Q(codename__startswith="change_") | Q(codename__startswith="delete_")
+    edits &= ~Q(codename__in=_WRITTEN_BY_OPERATORS)
     return list(ours.exclude(edits).exclude(codename__in=_NOT_FOR_OPERATORS))
 
 
