@@ -18,6 +18,7 @@ PREFIXES: dict[str, str] = {
     "dlv": "delivery",
     "ent": "ledger entry",
     "evt": "event",
+    "fee": "fee",
     "fsch": "fee schedule",
     "idem": "idempotency answer",
     "key": "API key",

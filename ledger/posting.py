@@ -55,18 +55,18 @@ def post(fact: Fact, money: Money, *, books: Books, source: str, cause: str, int
     """Write what the fact does to the books; once for each source, however often it is called.
 
     `source` is the public id of the row that is the fact, `cause` of the object that a person would look at,
-    `into` the second amount of an exchange. A fact of nothing posts nothing. Raises ValueError for less than
-    nothing, BelowFloor for what we start, and Contradiction where the books tell otherwise; the caller's
-    transaction must then roll back. Outside of a transaction it is refused.
+    `into` the second amount of an exchange. A fact of nothing has no entries, and still ends what was pending.
+    Raises ValueError for less than nothing, BelowFloor for what we start, and Contradiction where the books
+    tell otherwise; the caller's transaction must then roll back. Outside of a transaction it is refused.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("a fact is posted in the transaction that writes it down")
     if money.amount < 0:
         raise ValueError(f"{fact} of {source} is for {money}; a posting's direction is in its table")
-    if not money.amount:
-        return
     posting, at = POSTINGS[fact], clock.now()
     for step in posting.steps:
+        if not money.amount and step.phase is not Phase.VOIDED:
+            continue
         lines = _lines(step, money, into, books)
         _require_floors(posting, lines, books)
         _write(fact, step, lines, books=books, source=source, cause=cause, at=at)
@@ -85,6 +85,12 @@ def _lines(step: Step, money: Money, into: Money | None, books: Books) -> list[_
 def reference(fact: Fact, source: str, phase: Phase) -> str:
     """By which a transfer is found again: `refund_reserved:ref_…:pending`."""
     return f"{fact}:{source}:{phase}"
+
+
+def is_posted(fact: Fact, source: str) -> bool:
+    """Whether the books have the fact already, with whatever amounts."""
+    references = [reference(fact, source, step.phase) for step in POSTINGS[fact].steps]
+    return Transfer.objects.filter(reference__in=references).exists()
 
 
 # One transfer

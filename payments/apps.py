@@ -6,8 +6,10 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import inbox, subjects
+        from ledger import checking
         from merchants import accounts, scopes
         from payments import accounts as our_accounts
+        from payments import books
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
         from payments.providers import REGISTRY
@@ -17,6 +19,7 @@ class PaymentsConfig(AppConfig):
         for name in REGISTRY:
             inbox.register(name, PaymentCallbacks(REGISTRY[name]))
             accounts.register(name, our_accounts.kind_of(name))
+        checking.register(books.disagreements)
         scopes.register(
             {
                 "payments:read": "See payments",

@@ -13,7 +13,12 @@ from payments.providers.base import Kind, ReceiptKind
 
 
 class Payment(Subjected):
-    """What a merchant asks for. `captured_amount` and `refund_reserved` are kept under this row's lock."""
+    """What a merchant asks for. `captured_amount` and `refund_reserved` are kept under this row's lock.
+
+    `fee_amount` is what its captures cost and `net_amount` what is left, both in `settlement_currency`; they are
+    what is expected until `fee_is_final`. `settlement_reference` is the provider's id of the line that settles it,
+    and then of the settlement itself.
+    """
 
     class Capture(models.TextChoices):
         AUTOMATIC = "automatic"
@@ -41,6 +46,13 @@ class Payment(Subjected):
     refunded_amount = models.BigIntegerField(default=0)
     late = models.BooleanField(default=False)
     underpaid = models.BooleanField(default=False)
+    fee_amount = models.BigIntegerField(null=True)
+    fee_is_final = models.BooleanField(default=False)
+    net_amount = models.BigIntegerField(null=True)
+    settlement_currency = models.CharField(max_length=3, blank=True, default="")
+    settlement_reference = models.CharField(max_length=100, blank=True, default="")
+    settles_on = models.DateField(null=True)
+    is_settled = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -235,6 +247,34 @@ class Receipt(models.Model):
                 fields=["attempt"], name="one_pending_receipt", condition=Q(provider_money_id__isnull=True)
             ),
         ]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+class Fee(Work):
+    """What a capture costs: `expected_amount` by the account's schedule, `amount` once it is final.
+
+    `due_at` is when the provider is asked about it next; `asked` counts the questions. The final fee may be in
+    another currency than the receipt.
+    """
+
+    id = PublicIdField(prefix="fee")
+    receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="fee")
+    expected_amount = models.BigIntegerField(null=True)
+    amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3)
+    reference = models.CharField(max_length=100, blank=True, default="")
+    asked = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gte=0), name="fee_is_not_negative"),
+            models.CheckConstraint(condition=Q(expected_amount__gte=0), name="expected_fee_is_not_negative"),
+        ]
+        indexes = [models.Index(fields=["lane", "due_at"], name="fee_due", condition=Q(due_at__isnull=False))]
 
 
 class Overpayment(models.Model):

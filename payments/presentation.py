@@ -16,6 +16,8 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "currency": payment.currency,
         "captured_amount": payment.captured_amount,
         "refunded_amount": payment.refunded_amount,
+        "fee": _fee(payment),
+        "settlement": _settlement(payment),
         "method": payment.method,
         "capture": payment.capture,
         "payer": payment.instrument_hint or None,
@@ -69,6 +71,29 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "provider_status": attempt.provider_status or None,
         "failure": _failure(attempt),
         "created_at": clock.rfc3339(attempt.created_at),
+    }
+
+
+def _fee(payment: Payment) -> dict[str, Any] | None:
+    """What the captures cost; None while nobody can say."""
+    if payment.fee_amount is None:
+        return None
+    return {
+        "amount": payment.fee_amount,
+        "net_amount": payment.net_amount,
+        "currency": payment.settlement_currency,
+        "is_final": payment.fee_is_final,
+    }
+
+
+def _settlement(payment: Payment) -> dict[str, Any] | None:
+    """The line by which the provider settles it; `date` is expected until it `is_settled`."""
+    if not payment.settlement_reference:
+        return None
+    return {
+        "reference": payment.settlement_reference,
+        "date": payment.settles_on.isoformat() if payment.settles_on else None,
+        "is_settled": payment.is_settled,
     }
 
 

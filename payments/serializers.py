@@ -137,6 +137,25 @@ class AttemptOutput(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+@extend_schema_serializer(component_name="Fee")
+class FeeOutput(serializers.Serializer[Any]):
+    """What the provider keeps, in the currency in which it settles; expected until it `is_final`."""
+
+    amount = serializers.IntegerField()
+    net_amount = serializers.IntegerField(help_text="What was captured, less the fee")
+    currency = serializers.CharField()
+    is_final = serializers.BooleanField()
+
+
+@extend_schema_serializer(component_name="Settlement")
+class SettlementOutput(serializers.Serializer[Any]):
+    """By which line of its books the provider pays it out, and when; `date` is expected until it `is_settled`."""
+
+    reference = serializers.CharField()
+    date = serializers.DateField(allow_null=True)
+    is_settled = serializers.BooleanField()
+
+
 @extend_schema_serializer(component_name="Payment")
 class PaymentOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
@@ -146,6 +165,8 @@ class PaymentOutput(serializers.Serializer[Any]):
     currency = serializers.CharField()
     captured_amount = serializers.IntegerField()
     refunded_amount = serializers.IntegerField()
+    fee = FeeOutput(allow_null=True)
+    settlement = SettlementOutput(allow_null=True)
     method = serializers.ChoiceField(METHODS)
     capture = serializers.ChoiceField(Payment.Capture.choices)
     payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked")

@@ -105,7 +105,7 @@ class Report:
 
     `still_payable` marks a failure after which the payer could still pay there: it is closed before the
     payment may fail. `next_action` is `{"type": "redirect" | "prompt" | …, …}` as the API shows it.
-    `cost` is told with captured money, at once or, asked again, later; None while it is not known.
+    `cost` is told with captured money by an answer that shows it, and None elsewhere.
     """
 
     word: Word
@@ -301,6 +301,10 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def fetch(self, order: Order) -> Step:
         """Read what became of the operation. Changes nothing and may be asked any number of times."""
         raise Unsupported(f"{self.name} cannot be asked about a {order.kind}")
+
+    def fetch_cost(self, order: Order) -> Step:
+        """Read what a capture cost: a report with its `cost`, once that is final. For who `reports_cost`."""
+        raise Unsupported(f"{self.name} does not tell what a capture cost")
 
     def source_addresses(self) -> tuple[str, ...]:
         """Addresses and CIDR blocks that callbacks may come from; empty means any."""

@@ -1,13 +1,14 @@
 """Stripe: card payments by PaymentIntent, from a payment method that the browser made.
 
 Sources: docs.stripe.com/api (payment_intents, refunds, errors, idempotent_requests, events), /currencies,
-/declines/codes and /webhooks/signature. Assumed, as they are silent: a 429 `rate_limit` has begun no work.
+/declines/codes, /webhooks/signature and /expand/use-cases; Stripe's OpenAPI file (schemas charge.balance_transaction,
+balance_transaction). Assumed, as they are silent: a 429 `rate_limit` has begun no work.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -31,6 +32,7 @@ from core.providers import (
 from core.signatures import BadSignature, timestamped_hmac_sha256
 from payments.providers.base import (
     Capabilities,
+    Cost,
     Failure,
     FailureCode,
     Kind,
@@ -130,12 +132,17 @@ _CHANGE = OperationDeclaration(
 )
 _CREATION = replace(_CHANGE, lookup=Lookup.LISTING)
 _PAGE = 100
+_EXPANDED = {"expand[]": "latest_charge.balance_transaction"}
+_CAPTURE_LINES = ("charge", "payment")
 _REFUND_IDS = ("re_", "pyr_")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A secret or restricted key, and the signing secrets of the webhook endpoint: two during a change."""
+    """A secret or restricted key, and the signing secrets of the webhook endpoint: two during a change.
+
+    A restricted key that cannot read charges and the balance is not told what a capture cost.
+    """
 
     secret_key: Secret
     webhook_secrets: tuple[Secret, ...]
@@ -167,6 +174,7 @@ class Stripe(PaymentProvider[Credentials, Options]):
         },
         doors={"events": Door(Proof.FULL)},
         refunds="partial",
+        reports_cost=True,
     )
 
     @classmethod
@@ -255,6 +263,10 @@ class Stripe(PaymentProvider[Credentials, Options]):
         query = urlencode({"payment_intent": order.provider_id, "limit": _PAGE})
         return self._read(f"/v1/refunds?{query}", partial(_find, order.operation_key, read_refund))
 
+    def fetch_cost(self, order: Order) -> Step:
+        """Asked apart: a restricted key may be kept from reading charges and the balance, and must still find money."""
+        return self._read(f"{_intent_path(order)}?{urlencode(_EXPANDED)}", read_intent)
+
     def _read(self, path: str, read: Callable[[Mapping[str, Any]], Report]) -> Step:
         headers = {"Stripe-Version": self.options.api_version}
         request = Request("GET", self.connection.base_url + path, headers)
@@ -297,8 +309,8 @@ def read_intent(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = 
     match word:
         case Word.SUCCEEDED:
             paid = _money(intent["amount_received"], currency)
-            charge = _id(intent["latest_charge"])
-            return replace(report, moved=(MoneyMoved(ReceiptKind.CAPTURE, paid, charge),))
+            charge = intent["latest_charge"]
+            return replace(report, moved=(MoneyMoved(ReceiptKind.CAPTURE, paid, _id(charge)),), cost=_cost(charge))
         case Word.AUTHORIZED:
             return replace(report, authorized=_money(intent["amount_capturable"], currency))
         case Word.REQUIRES_ACTION:
@@ -306,6 +318,34 @@ def read_intent(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = 
         case Word.FAILED | Word.CANCELLED if error:
             return replace(report, failure=_failure(error), still_payable=word is Word.FAILED)
     return report
+
+
+def _cost(charge: object) -> Cost | None:
+    """What Stripe kept, in the currency of its balance, from a charge that was expanded.
+
+    None where Stripe has no line of its books yet, and where that line is not one that we can read: the money
+    has moved all the same.
+    """
+    line = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
+    if not isinstance(line, Mapping):
+        return None
+    try:
+        _check_kind(line, "balance_transaction")
+        if line["type"] not in _CAPTURE_LINES:
+            return None
+        currency = _text(line["currency"])
+        settled, fee = (_money(line[name], currency) for name in ("amount", "fee"))
+        return Cost(settled, fee, _text(line["id"]), _day(line.get("available_on")))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _day(moment: object) -> date | None:
+    """The day in UTC of a time in Unix seconds."""
+    try:
+        return datetime.fromtimestamp(moment, UTC).date() if type(moment) is int else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _with_redirect(report: Report, action: Mapping[str, Any]) -> Report:

@@ -14,7 +14,8 @@ from events import attention, outbox
 from events.models import Attention
 from events.transitions import move, record
 from payments.models import Attempt, Overpayment, Payment, Receipt, Refund
-from payments.providers.base import Failure, MoneyMoved, ReceiptKind, Report, Word
+from payments.providers.base import Cost, Failure, MoneyMoved, ReceiptKind, Report, Word
+from payments.services import fees, posting
 from payments.services.preparing import begin_close
 from payments.states import AttemptState, PaymentState
 
@@ -36,7 +37,7 @@ def apply_to_attempt(attempt: Attempt, report: Report, because: Because) -> None
     learned = _learned(attempt, report)
     for moved in report.moved:
         if moved.kind is ReceiptKind.CAPTURE:
-            book_capture(attempt, moved, because)
+            book_capture(attempt, moved, because, cost=report.cost)
     if report.moved or report.word is Word.SUCCEEDED:
         _settle(attempt, because, learned)
     else:
@@ -55,16 +56,17 @@ def _learned(attempt: Attempt, report: Report) -> dict[str, str]:
     return learned
 
 
-def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because) -> None:
-    """Write the receipt, once for ever, and count its money on the payment.
+def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because, *, cost: Cost | None = None) -> None:
+    """Write the receipt, once for ever, post it to the books with its fee, and count its money on the payment.
 
-    The count is set on the row here and written by the step that follows in the same transaction.
+    The counts are set on the row here and written by the step that follows in the same transaction.
     """
     receipt = _receipt(attempt, moved, because)
     if receipt is None:
         return
     payment = attempt.payment
     if receipt.currency != payment.currency:
+        posting.post_suspended(receipt)
         detail = f"receipt {receipt.pk} is in {receipt.currency}, the payment in {payment.currency}"
         attention.raise_for(payment, Attention.Reason.UNDERPAID, detail)
         record(payment, underpaid=True)
@@ -72,6 +74,8 @@ def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because) -> None:
     wanted = max(attempt.asked_amount - payment.captured_amount, 0)
     excess = receipt.amount - min(receipt.amount, wanted)
     payment.captured_amount += receipt.amount - excess
+    posting.post_capture(receipt, excess=excess)
+    fees.book_fee(receipt, cost)
     if excess:
         _book_excess(payment, receipt, excess)
 
@@ -108,20 +112,27 @@ def _fill_pending(attempt: Attempt, moved: MoneyMoved) -> bool:
     if Receipt.objects.filter(account=attempt.account_id, provider_money_id=moved.provider_money_id).exists():
         return False
     Receipt.objects.filter(pk=pending.pk).update(provider_money_id=moved.provider_money_id)
-    difference = moved.money - Money(pending.amount, pending.currency)
-    if difference.amount:
+    if moved.money != pending.money:
+        pending.attempt = attempt
         _correct(attempt.payment, pending, moved.money)
     return True
 
 
 def _correct(payment: Payment, receipt: Receipt, told: Money) -> None:
-    """The query confirmed the sum that was asked; the receipt names another. Book it, and let a person look."""
+    """The query confirmed the sum that was asked; the receipt names another. Book it, and let a person look.
+
+    What is refunded already stays counted as captured, whatever arrived.
+    """
+    posting.post_correction(receipt, told)
     Receipt.objects.filter(pk=receipt.pk).update(amount=told.amount, currency=told.currency)
-    if told.amount > receipt.amount:
+    same_currency = told.currency == receipt.currency
+    if same_currency and told > receipt.money:
         _book_excess(payment, receipt, told.amount - receipt.amount)
     else:
-        detail = f"receipt {receipt.pk} says {told} after {Money(receipt.amount, receipt.currency)} was confirmed"
+        detail = f"receipt {receipt.pk} says {told} after {receipt.money} was confirmed"
         attention.raise_for(payment, Attention.Reason.UNDERPAID, detail)
+        missing = receipt.amount - (told.amount if same_currency else 0)
+        payment.captured_amount = max(payment.captured_amount - missing, payment.refund_reserved)
         record(payment, underpaid=True)
 
 
@@ -164,16 +175,21 @@ def _settle(attempt: Attempt, because: Because, learned: dict[str, str]) -> None
             PaymentState.SUCCEEDED,
             by=because.by,
             because=str(because),
-            captured_amount=payment.captured_amount,
             next_action=None,
             failure_code="",
             failure_message="",
+            **_counts(payment),
         )
         return
     record(attempt, **learned)
-    record(payment, captured_amount=payment.captured_amount)
+    record(payment, **_counts(payment))
     if payment.state != PaymentState.SUCCEEDED:
         _hold_underpaid(attempt, because)
+
+
+def _counts(payment: Payment) -> dict[str, object]:
+    """The columns that booking has set on the row."""
+    return {name: getattr(payment, name) for name in ("captured_amount", *fees.COLUMNS)}
 
 
 def _hold_underpaid(attempt: Attempt, because: Because) -> None:

@@ -20,10 +20,11 @@ from events import attention
 from events.idempotency import Claim
 from events.models import Attention
 from events.transitions import move, record
+from ledger.facts import Fact
 from payments.models import Attempt, Operation, Payment, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
-from payments.services import operations
+from payments.services import operations, posting
 from payments.services.locking import lock_attempt
 from payments.services.preparing import prepare
 from payments.services.taking import check_carries, place_in_flight
@@ -125,6 +126,7 @@ def refund_payment(asked: RefundRequest, *, claim: Claim) -> Refund:
             )
             claim.bind(refund.pk, refund, operation)
             record(payment, refund_reserved=payment.refund_reserved + refund.amount)
+            posting.post_refund(Fact.REFUND_RESERVED, refund)
         concluded = operations.perform(operation, order).refund
     return concluded or refund
 

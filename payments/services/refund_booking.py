@@ -5,8 +5,10 @@ from core.states import Verdict
 from events import attention
 from events.models import Attention
 from events.transitions import move, record
+from ledger.facts import Fact
 from payments.models import Receipt, Refund
 from payments.providers.base import MoneyMoved, ReceiptKind, Report, Word
+from payments.services import posting
 from payments.services.booking import Because
 from payments.states import RefundState
 
@@ -52,7 +54,7 @@ def _learn(refund: Refund, report: Report) -> None:
 def _book(refund: Refund, moved: MoneyMoved, because: Because) -> None:
     receipt = Receipt(
         account_id=refund.attempt.account_id,
-        attempt_id=refund.attempt_id,
+        attempt=refund.attempt,
         refund=refund,
         livemode=refund.livemode,
         kind=moved.kind,
@@ -63,6 +65,7 @@ def _book(refund: Refund, moved: MoneyMoved, because: Because) -> None:
     )
     if not insert_ignoring(receipt):
         return
+    posting.post_refund_receipt(receipt, refund)
     if refund.state in (RefundState.FAILED, RefundState.CANCELLED):
         detail = f"{moved.provider_money_id} went out although the refund is {refund.state}"
         attention.raise_for(refund, Attention.Reason.PARKED, detail)
@@ -77,6 +80,7 @@ def _move(refund: Refund, to: RefundState, report: Report, because: Because) -> 
         return
     if to is not RefundState.PENDING:
         attention.settle(refund, Attention.Reason.UNKNOWN, by=because.by)
+    _tell_the_books(refund, to, before)
     payment = refund.payment
     if to is RefundState.SUCCEEDED:
         record(payment, refunded_amount=payment.refunded_amount + refund.amount)
@@ -84,3 +88,13 @@ def _move(refund: Refund, to: RefundState, report: Report, because: Because) -> 
         record(payment, refunded_amount=payment.refunded_amount - refund.amount)
     if to in (RefundState.FAILED, RefundState.CANCELLED) and refund.origin == Refund.Origin.API:
         record(payment, refund_reserved=payment.refund_reserved - refund.amount)
+
+
+def _tell_the_books(refund: Refund, to: RefundState, before: str) -> None:
+    match to:
+        case RefundState.SUCCEEDED:
+            posting.post_refund(Fact.REFUND_SUCCEEDED, refund)
+        case RefundState.FAILED if before == RefundState.SUCCEEDED:
+            posting.post_refund_failure(refund)
+        case RefundState.FAILED | RefundState.CANCELLED:
+            posting.post_refund(Fact.REFUND_RELEASED, refund)

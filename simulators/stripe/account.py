@@ -12,7 +12,8 @@ from simulators.memory import Memory, Table
 from simulators.stripe.errors import missing
 from simulators.stripe.form import Parameters
 from simulators.stripe.idempotency import IdempotencyKeys
-from simulators.stripe.objects import LETTERS, new_id, now
+from simulators.stripe.objects import LETTERS, balance_transaction, new_id, now
+from simulators.stripe.settings import StripeSettings
 
 JSON = dict[str, Any]
 EVENTS_KEPT = 20_000
@@ -45,9 +46,10 @@ class Cause:
 class Account:
     """The tables of one account. Whoever reads and then changes them holds `lock`."""
 
-    def __init__(self, memory: Memory, key: str) -> None:
+    def __init__(self, memory: Memory, key: str, settings: StripeSettings) -> None:
         digest = hashlib.sha256(key.encode()).hexdigest()
         self.key, self.id = key, f"acct_1{digest[:15]}"
+        self.settings = settings
         self.lock = threading.RLock()
         self.tables: dict[str, Table[JSON]] = {
             prefix: memory.table(f"{self.id}/{name}") for prefix, name in TABLES.items()
@@ -71,6 +73,13 @@ class Account:
     def keep(self, document: JSON) -> JSON:
         self.tables[document["id"].partition("_")[0]].put(document["id"], document)
         return document
+
+    def book(self, source: JSON, amount: int, type: str) -> str:
+        """A new line of the balance for a charge or refund; gives its id."""
+        currency = self.settings.settlement_currency or source["currency"]
+        rate = None if currency == source["currency"] else self.settings.settlement_rate
+        line: JSON = self.keep(balance_transaction(source, amount, type, currency=currency, rate=rate))
+        return str(line["id"])
 
     def tell(self, cause: Cause, type: str, document: JSON, previous: JSON | None = None) -> None:
         """Record an event with a snapshot of the object; it is sent once the account is unlocked.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from simulators.stripe.errors import StripeError
 
 LARGEST = 99_999_999
@@ -58,8 +60,13 @@ def check_divisible(amount: int, currency: str) -> None:
 
 
 def fee(amount: int) -> int:
-    """A simple 2.9 % + 30, rounded half up."""
-    return (amount * 29 + 500) // 1000 + 30
+    """2.9 % rounded half to even, and 30 smallest units, whatever the currency's decimals are."""
+    return round(Fraction(amount * 29, 1000)) + 30
+
+
+def converted(amount: int, rate: float) -> int:
+    """Smallest units times the rate, as Stripe defines `exchange_rate`; rounded half to even."""
+    return round(amount * Fraction(str(rate)))
 
 
 def shown(amount: int, currency: str) -> str:

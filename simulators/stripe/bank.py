@@ -120,9 +120,11 @@ class Bank:
             match event["type"]:
                 case "payment_intent.processing":
                     self._later(self._settings.processing_seconds, account, document["id"], "approve")
-                case "payment_intent.succeeded" if document["capture_method"] == "automatic_async":
+                case "payment_intent.succeeded" if charges.unbooked(account, document):
+                    asynchronous = document["capture_method"] == "automatic_async"
+                    settings = self._settings
                     self._sender.timer.later(
-                        self._settings.balance_seconds,
+                        settings.balance_seconds if asynchronous else settings.balance_delay_seconds,
                         lambda id=document["id"]: self._book(account, id),  # type: ignore[misc]
                     )
                 case "refund.created":

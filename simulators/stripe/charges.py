@@ -18,7 +18,7 @@ from simulators.stripe.cards import (
     Decline,
 )
 from simulators.stripe.errors import StripeError, documentation, unexpected_state
-from simulators.stripe.objects import balance_transaction, charge, dispute, new_id, refuse
+from simulators.stripe.objects import charge, dispute, new_id, refuse
 
 JSON = dict[str, Any]
 FAILED_AUTHENTICATION = (
@@ -119,7 +119,7 @@ def _approve(account: Account, cause: Cause, intent: JSON) -> JSON:
     if captured:
         intent |= {"amount_received": intent["amount"], "status": "succeeded"}
         if intent["capture_method"] == "automatic":
-            _book(account, paid)
+            _book_unless_delayed(account, paid)
     else:
         intent |= {"amount_capturable": intent["amount"], "status": "requires_capture"}
     account.keep(paid)
@@ -138,16 +138,21 @@ def _new_charge(account: Account, intent: JSON, captured: bool) -> JSON:
     return charge(intent, method, captured=captured, authenticated=passed)
 
 
-def _book(account: Account, paid: JSON) -> None:
-    line = account.keep(balance_transaction(paid, paid["amount_captured"], "charge"))
-    paid["balance_transaction"] = line["id"]
+def _book_unless_delayed(account: Account, paid: JSON) -> None:
+    if not account.settings.balance_delay_seconds:
+        paid["balance_transaction"] = account.book(paid, paid["amount_captured"], "charge")
+
+
+def unbooked(account: Account, intent: JSON) -> JSON | None:
+    """The captured charge whose balance transaction is still to come."""
+    paid = account.get(intent["latest_charge"] or "")
+    return paid if paid and paid["captured"] and paid["balance_transaction"] is None else None
 
 
 def book_later(account: Account, cause: Cause, intent: JSON) -> None:
     """With `automatic_async` the balance transaction comes after the answer, with `charge.updated`."""
-    paid = account.get(intent["latest_charge"] or "")
-    if paid and paid["captured"] and paid["balance_transaction"] is None:
-        _book(account, paid)
+    if paid := unbooked(account, intent):
+        paid["balance_transaction"] = account.book(paid, paid["amount_captured"], "charge")
         account.keep(paid)
         account.tell(cause, "charge.updated", paid, {"balance_transaction": None})
 
@@ -225,7 +230,7 @@ def capture(account: Account, cause: Cause, intent: JSON) -> JSON:
 def _capture(account: Account, cause: Cause, intent: JSON, amount: int) -> JSON:
     held = account.need("charge", intent["latest_charge"])
     held |= {"amount_captured": amount, "captured": True}
-    _book(account, held)
+    _book_unless_delayed(account, held)
     account.keep(held)
     intent |= {"amount_capturable": 0, "amount_received": amount, "status": "succeeded"}
     account.keep(intent)

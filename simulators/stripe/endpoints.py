@@ -1,6 +1,7 @@
 """Stripe's calls: what each takes and does. The list is the simulator's whole promise.
 
-Source: docs.stripe.com/api (payment_intents, refunds, charges, events, webhook_endpoints, disputes).
+Source: docs.stripe.com/api (payment_intents, refunds, charges, balance_transactions, events, webhook_endpoints,
+disputes).
 """
 
 from __future__ import annotations
@@ -22,28 +23,32 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One call of the API: the parameters that it takes, and what it does under the account's lock."""
+    """One call of the API: what it does under the account's lock, the kind of object that it answers with, alone
+    or in a list, and the parameters that it takes.
+    """
 
     act: Callable[[Account, Cause, Request], JSON]
+    kind: str
     parameters: tuple[str, ...] = ()
+    listed: bool = False
 
 
 def _retrieve(kind: str, param: str) -> Endpoint:
-    return Endpoint(lambda account, cause, request: account.need(kind, request.parameters[param], param=param))
+    return Endpoint(lambda account, cause, request: account.need(kind, request.parameters[param], param=param), kind)
 
 
-def _listing(prefix: str, *filters: str) -> Endpoint:
+def _listing(kind: str, prefix: str, *filters: str) -> Endpoint:
     def act(account: Account, cause: Cause, request: Request) -> JSON:
         return list_rows(account.tables[prefix].newest_first(), request.path, cause.parameters, filters)
 
-    return Endpoint(act, (*PAGING, *filters))
+    return Endpoint(act, kind, (*PAGING, *filters), listed=True)
 
 
 def _on(kind: str, param: str, step: Callable[[Account, Cause, JSON], JSON], *parameters: str) -> Endpoint:
     def act(account: Account, cause: Cause, request: Request) -> JSON:
         return step(account, cause, account.need(kind, request.parameters[param], param=param))
 
-    return Endpoint(act, parameters)
+    return Endpoint(act, kind, parameters)
 
 
 def _on_intent(step: Callable[[Account, Cause, JSON], JSON], *parameters: str) -> Endpoint:
@@ -51,27 +56,30 @@ def _on_intent(step: Callable[[Account, Cause, JSON], JSON], *parameters: str) -
 
 
 ENDPOINTS = {
-    "POST /v1/payment_intents": Endpoint(lambda a, c, r: intents.create(a, c), intents.CREATE_PARAMETERS),
-    "GET /v1/payment_intents": _listing("pi", "customer"),
+    "POST /v1/payment_intents": Endpoint(
+        lambda a, c, r: intents.create(a, c), "payment_intent", intents.CREATE_PARAMETERS
+    ),
+    "GET /v1/payment_intents": _listing("payment_intent", "pi", "customer"),
     "GET /v1/payment_intents/{intent}": _retrieve("payment_intent", "intent"),
     "POST /v1/payment_intents/{intent}": _on_intent(intents.update, *intents.UPDATE_PARAMETERS),
     "POST /v1/payment_intents/{intent}/confirm": _on_intent(intents.confirm, *intents.CONFIRM_PARAMETERS),
     "POST /v1/payment_intents/{intent}/capture": _on_intent(charges.capture, "amount_to_capture"),
     "POST /v1/payment_intents/{intent}/cancel": _on_intent(intents.cancel, "cancellation_reason"),
-    "POST /v1/refunds": Endpoint(lambda a, c, r: refunds.create(a, c), refunds.CREATE_PARAMETERS),
-    "GET /v1/refunds": _listing("re", "charge", "payment_intent"),
+    "POST /v1/refunds": Endpoint(lambda a, c, r: refunds.create(a, c), "refund", refunds.CREATE_PARAMETERS),
+    "GET /v1/refunds": _listing("refund", "re", "charge", "payment_intent"),
     "GET /v1/refunds/{refund}": _retrieve("refund", "refund"),
     "POST /v1/refunds/{refund}/cancel": _on("refund", "refund", refunds.cancel),
     "GET /v1/charges/{charge}": _retrieve("charge", "charge"),
     "GET /v1/payment_methods/{payment_method}": _retrieve("payment_method", "payment_method"),
+    "GET /v1/balance_transactions": _listing("balance_transaction", "txn", "source", "type", "currency"),
     "GET /v1/balance_transactions/{id}": _retrieve("balance_transaction", "id"),
     "GET /v1/disputes/{dispute}": _retrieve("dispute", "dispute"),
-    "GET /v1/events": _listing("evt", "type", "types"),
+    "GET /v1/events": _listing("event", "evt", "type", "types"),
     "GET /v1/events/{id}": _retrieve("event", "id"),
     "POST /v1/webhook_endpoints": Endpoint(
-        lambda a, c, r: webhooks.create_endpoint(a, c.parameters), webhooks.ENDPOINT_PARAMETERS
+        lambda a, c, r: webhooks.create_endpoint(a, c.parameters), "webhook_endpoint", webhooks.ENDPOINT_PARAMETERS
     ),
-    "GET /v1/webhook_endpoints": _listing("we"),
+    "GET /v1/webhook_endpoints": _listing("webhook_endpoint", "we"),
     "GET /v1/webhook_endpoints/{webhook_endpoint}": _retrieve("webhook_endpoint", "webhook_endpoint"),
     "POST /v1/webhook_endpoints/{webhook_endpoint}": _on(
         "webhook_endpoint",

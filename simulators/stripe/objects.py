@@ -10,7 +10,7 @@ import string
 import time
 from typing import Any
 
-from simulators.stripe.amounts import fee
+from simulators.stripe.amounts import converted, fee
 from simulators.stripe.cards import Card, Decline
 
 JSON = dict[str, Any]
@@ -243,13 +243,17 @@ def refund(charge: JSON, amount: int, reason: str | None, metadata: dict[str, st
     }
 
 
-def balance_transaction(source: JSON, amount: int, type: str) -> JSON:
-    """A line of the balance; only a charge costs a fee. A refund's amount is negative."""
+def balance_transaction(source: JSON, amount: int, type: str, *, currency: str, rate: float | None) -> JSON:
+    """A line of the balance; only a charge costs a fee. A refund's amount is negative.
+
+    `amount` is in the source's currency, and `rate` leads to `currency` where that is another one.
+    """
+    amount = amount if rate is None else converted(amount, rate)
     cost = fee(amount) if type == "charge" else 0
     detail = {
         "amount": cost,
         "application": None,
-        "currency": source["currency"],
+        "currency": currency,
         "description": "Stripe processing fees",
         "type": "stripe_fee",
     }
@@ -260,9 +264,9 @@ def balance_transaction(source: JSON, amount: int, type: str) -> JSON:
         "available_on": now() + SETTLEMENT_SECONDS,
         "balance_type": "payments",
         "created": now(),
-        "currency": source["currency"],
+        "currency": currency,
         "description": source.get("description"),
-        "exchange_rate": None,
+        "exchange_rate": rate,
         "fee": cost,
         "fee_details": [detail] if cost else [],
         "net": amount - cost,

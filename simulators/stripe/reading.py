@@ -1,8 +1,10 @@
-"""Lists and expansion. Source: docs.stripe.com/api/pagination and docs.stripe.com/api/expanding_objects."""
+"""Lists and expansion. Source: docs.stripe.com/api/pagination, docs.stripe.com/api/expanding_objects,
+and Stripe's OpenAPI document for what can be expanded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -13,10 +15,25 @@ from simulators.stripe.objects import listing
 
 JSON = dict[str, Any]
 PAGING = ("limit", "starting_after", "ending_before", "created")
-EXPANDABLE = {
-    "data", "latest_charge", "payment_method", "charge", "payment_intent", "balance_transaction", "dispute",
-    "failure_balance_transaction", "source", "customer", "object",
-}  # fmt: skip
+# By the kind of object: the properties that can be expanded, and the kinds of object that they lead to.
+EXPANDABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "payment_intent": {"latest_charge": ("charge",), "payment_method": ("payment_method",), "customer": ()},
+    "charge": {
+        "balance_transaction": ("balance_transaction",),
+        "failure_balance_transaction": ("balance_transaction",),
+        "payment_intent": ("payment_intent",),
+        "customer": (),
+    },
+    "refund": {
+        "balance_transaction": ("balance_transaction",),
+        "failure_balance_transaction": ("balance_transaction",),
+        "charge": ("charge",),
+        "payment_intent": ("payment_intent",),
+    },
+    "balance_transaction": {"source": ("charge", "refund")},
+    "dispute": {"charge": ("charge",), "payment_intent": ("payment_intent",)},
+    "payment_method": {"customer": ()},
+}
 COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda value, bound: value > bound,
     "gte": lambda value, bound: value >= bound,
@@ -70,13 +87,22 @@ def _fits_time(created: int, wanted: Any) -> bool:
         raise StripeError(f"Invalid range: {wanted}", param="created") from None
 
 
-def check_expansions(parameters: Parameters) -> list[str]:
+def check_expansions(parameters: Parameters, kind: str, *, listed: bool) -> list[str]:
     """The paths to expand; refused before any work is done, for afterwards it would be too late."""
     paths = parameters.texts("expand") or []
     for path in paths:
-        if not set(path.split(".")) <= EXPANDABLE:
+        first, _, rest = path.partition(".")
+        inside = rest if listed and first == "data" else "" if listed else path
+        if not _leads_on(inside.split("."), (kind,)):
             raise StripeError(f"This property cannot be expanded ({path}).", param="expand")
     return paths
+
+
+def _leads_on(parts: list[str], kinds: tuple[str, ...]) -> bool:
+    """Whether every part can be expanded in an object that the part before it leads to."""
+    name, rest = parts[0], parts[1:]
+    reached = [EXPANDABLE[kind][name] for kind in kinds if name in EXPANDABLE.get(kind, {})]
+    return any(not rest or _leads_on(rest, kinds) for kinds in reached)
 
 
 def expand(account: Account, document: JSON, paths: list[str]) -> JSON:

@@ -9,7 +9,7 @@ from simulators.stripe.amounts import check_divisible
 from simulators.stripe.cards import CARDS_BY_FINGERPRINT
 from simulators.stripe.errors import StripeError, missing
 from simulators.stripe.form import Parameters
-from simulators.stripe.objects import balance_transaction, refund
+from simulators.stripe.objects import refund
 
 JSON = dict[str, Any]
 CREATE_PARAMETERS = ("payment_intent", "charge", "amount", "reason", "metadata")
@@ -26,7 +26,7 @@ def create(account: Account, cause: Cause) -> JSON:
     made = refund(paid, amount, reason, metadata)
     if afterwards == "refund_pending":
         made["status"] = "pending"
-    made["balance_transaction"] = account.keep(balance_transaction(made, -amount, "refund"))["id"]
+    made["balance_transaction"] = account.book(made, -amount, "refund")
     account.keep(made)
     account.notes.put(made["id"], {"idempotency_key": cause.idempotency_key})
     _give_back(account, paid, amount)
@@ -109,8 +109,7 @@ def cancel(account: Account, cause: Cause, made: JSON) -> JSON:
 
 
 def _return(account: Account, cause: Cause, made: JSON, status: str) -> None:
-    line = account.keep(balance_transaction(made, made["amount"], "refund_failure"))
-    made["failure_balance_transaction"] = line["id"]
+    made["failure_balance_transaction"] = account.book(made, made["amount"], "refund_failure")
     _give_back(account, account.need("charge", made["charge"]), -made["amount"])
     _move(account, cause, made, status)
 

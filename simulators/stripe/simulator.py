@@ -126,7 +126,7 @@ class Stripe(Simulator):
         with account.lock:
             try:
                 cause.parameters = Parameters(values, endpoint.parameters)
-                paths = check_expansions(cause.parameters)
+                paths = check_expansions(cause.parameters, endpoint.kind, listed=endpoint.listed)
                 answer = Answer.of_json(expand(account, endpoint.act(account, cause, request), paths))
             except StripeError as error:
                 answer = _refusal(error, cause.request_id or "")
@@ -160,7 +160,7 @@ class Stripe(Simulator):
         with self._accounts_lock:
             account = self._accounts.get(key)
             if account is None:
-                account = self._accounts[key] = Account(self.memory, key)
+                account = self._accounts[key] = Account(self.memory, key, self.settings)
                 self._keys.put(key, key)
             return account
 

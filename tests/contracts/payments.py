@@ -338,6 +338,36 @@ class PaymentProviderContract:
         report = world.wire.perform(world.provider.step(self.ready(world, Kind.CANCEL)))
         assert (report.word, report.moved) == (Word.CANCELLED, ())
 
+    def reports_cost(self, world: World) -> None:
+        if not world.provider.capabilities.reports_cost:
+            pytest.skip("does not report what a capture costs")
+
+    def test_what_a_payment_cost_is_told_when_it_is_asked_for(self, world: World):
+        self.reports_cost(world)
+        paid = self.paid(world)
+        self.assert_cost(world.wire.perform(world.provider.fetch_cost(paid.order)), self.money)
+
+    def test_what_a_capture_of_a_part_cost_is_told_of_that_part(self, world: World):
+        self.reports_cost(world)
+        part = Money(self.money.amount // 2, self.money.currency)
+        order = replace(self.ready(world, Kind.CAPTURE), money=part)
+        assert world.wire.perform(world.provider.fetch_cost(order)).cost is None
+        world.wire.perform(world.provider.step(order))
+        self.assert_cost(world.wire.perform(world.provider.fetch_cost(order)), part)
+
+    def test_a_cost_that_is_not_told_is_unsupported(self, world: World):
+        if world.provider.capabilities.reports_cost:
+            pytest.skip("reports what a capture costs")
+        with pytest.raises(Unsupported):
+            world.provider.fetch_cost(self.ready(world, Kind.CREATE))
+
+    def assert_cost(self, report: Report, money: Money) -> None:
+        """Simulators settle in the payment's own currency, unless they are told not to."""
+        assert report.cost is not None
+        assert report.cost.settled == money
+        assert Money(0, money.currency) < report.cost.fee < money
+        assert report.cost.reference
+
     # Refunds
 
     def test_a_refund_gives_back_the_whole_receipt(self, world: World):

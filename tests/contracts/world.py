@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import urllib3
 
@@ -21,6 +21,8 @@ from payments.providers.base import Connection, PaymentProvider, RawCallback, Re
 
 PATIENCE = 10.0
 POLL = 0.01
+
+Found = TypeVar("Found")
 
 
 class SimulatorControl:
@@ -137,6 +139,16 @@ class Wire:
             raise Unreachable(str(fault)) from fault
         except http.HttpFault as fault:
             raise OutcomeUnknown(str(fault)) from fault
+
+
+def until(found: Callable[[], Found | None]) -> Found:
+    """What is found at last, asked again and again for as long as our patience lasts."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        if (it := found()) is not None:
+            return it
+        time.sleep(POLL)
+    raise AssertionError("it did not happen in time")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from django.core.servers import basehttp
 from pytest_django.live_server_helper import LiveServer
 
 import simulators
+from ledger import checking
 from tests.payments.world import Api, Company, Shop, World, two_free_ports
 
 FAST_STRIPE = {"refund_seconds": 0.1, "processing_seconds": 0.1, "balance_seconds": 0.05, "trouble_seconds": 0.15}
@@ -61,6 +62,7 @@ def world(transactional_db: Any, server: Any, settings: Any, companies: Any, cer
     made.stripe.post("reset")
     made.mpesa.post("reset")
     time.sleep(0.02)
+    assert checking.findings() == []
 
 
 @pytest.fixture

@@ -143,9 +143,10 @@ def test_a_refund_that_died_continues_and_is_not_echoed_as_a_refusal(world, call
 
 def forget_the_outcome(payment):
     """Put the rows back to where a process that was killed in its call has left them."""
-    from payments.models import Attempt, Receipt
+    from payments.models import Attempt, Fee, Receipt
 
     IdempotencyAnswer.objects.all().delete()
+    Fee.objects.filter(receipt__attempt__payment=payment["id"]).delete()
     Receipt.objects.filter(attempt__payment=payment["id"]).delete()
     Payment.objects.filter(pk=payment["id"]).update(state="created", captured_amount=0)
     Attempt.objects.filter(payment=payment["id"]).update(state="open", provider_id="", provider_status="")

@@ -41,6 +41,14 @@ def test_the_library_pays_captures_and_refunds(client):
     assert client.v1.payment_intents.retrieve(held.id).status == "succeeded"
 
 
+def test_the_library_reads_what_a_payment_cost(client):
+    paid = create(client, capture_method="automatic", expand=["latest_charge.balance_transaction"])
+    line = paid.latest_charge.balance_transaction
+    assert (line.amount, line.fee, line.fee_details[0].type) == (12500, 392, "stripe_fee")
+    assert client.v1.balance_transactions.retrieve(line.id).net == 12108
+    assert [row.id for row in client.v1.balance_transactions.list({"source": paid.latest_charge.id})] == [line.id]
+
+
 def test_the_library_pages_through_a_list(client):
     ids = [create(client).id for _ in range(3)]
     listed = client.v1.payment_intents.list({"limit": 1}).auto_paging_iter()

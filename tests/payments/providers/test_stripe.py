@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -17,6 +17,7 @@ from core.money import Money, NotRepresentable
 from core.providers import Forged, Misconfigured, NothingCreated, OutcomeUnknown, Unreadable
 from payments.providers.base import (
     Connection,
+    Cost,
     FailureCode,
     Kind,
     MoneyMoved,
@@ -29,7 +30,7 @@ from payments.providers.base import (
 )
 from payments.providers.stripe import Credentials, Options, Stripe, read_intent, read_refund
 from tests.contracts.payments import PaymentProviderContract, World
-from tests.contracts.world import MemoryTokens, changed, document
+from tests.contracts.world import MemoryTokens, changed, document, until
 
 SECRET = "whsec_sample_secret"
 SIMULATED_SECRET = "whsec_lango_simulator"
@@ -48,6 +49,19 @@ INTENT = {
     "metadata": {"reference": "REF1"},
     "next_action": {"type": "redirect_to_url", "redirect_to_url": {"url": "https://hooks.stripe.com/x"}},
     "status": "succeeded",
+}
+LINE = {
+    "id": "txn_3SampleG7h8",
+    "object": "balance_transaction",
+    "amount": 12500,
+    "available_on": 1795392000,
+    "currency": "usd",
+    "exchange_rate": None,
+    "fee": 392,
+    "net": 12108,
+    "source": "ch_3SampleE5f6",
+    "status": "pending",
+    "type": "charge",
 }
 REFUND = {
     "id": "re_3SampleR",
@@ -201,6 +215,25 @@ class TestStripeContract(PaymentProviderContract):
             late = replace(order, kind=kind, operation_key=f"late-{kind}")
             assert world.wire.perform(world.provider.step(late)) == paid
 
+    def test_what_a_capture_cost_is_told_once_stripe_has_booked_it(self, world: World):
+        world.control.post("settings", balance_delay_seconds=0.2)
+        order, paid = self.pay(world, "pm_card_visa")
+        assert self.told_cost(world, order) == paid
+        booked = until(lambda: told if (told := self.told_cost(world, order)).cost else None)
+        assert replace(booked, cost=None) == paid
+
+    def test_what_a_capture_cost_is_told_in_the_currency_that_it_settles_in(self, world: World):
+        world.control.post("settings", settlement_currency="eur", settlement_rate=0.8)
+        order, paid = self.pay(world, "pm_card_visa")
+        assert paid.moved[0].money == USD
+        cost = self.told_cost(world, order).cost
+        assert cost is not None
+        assert (cost.settled, cost.fee) == (Money(1000, "EUR"), Money(59, "EUR"))
+        assert cost.settles_on is not None
+
+    def told_cost(self, world: World, order: Order) -> Report:
+        return world.wire.perform(world.provider.fetch_cost(order))
+
     def test_a_refund_that_is_pending_is_told_of_when_it_succeeds(self, world: World):
         world.control.post("settings", refund_seconds=0.2)
         order, _ = self.pay(world, "pm_card_pendingRefund")
@@ -333,6 +366,34 @@ def test_a_payment_is_created_and_confirmed_by_one_form():
     }
 
 
+def test_a_capture_says_how_much():
+    assert sent(order(Kind.CAPTURE, provider_id="pi_1")) == {
+        "amount_to_capture": "1250",
+    }
+
+
+def test_a_cancel_says_nothing_besides():
+    assert stripe().step(order(Kind.CANCEL, provider_id="pi_1")).request.body == b""
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"provider_id": "pi_1"}, "payment_intents/pi_1"),
+        ({}, "payment_intents?limit=100"),
+        ({"kind": Kind.REFUND, "provider_id": "pi_1", "target_id": "re_1"}, "refunds/re_1"),
+        ({"kind": Kind.REFUND, "provider_id": "pi_1"}, "refunds?payment_intent=pi_1&limit=100"),
+    ],
+)
+def test_a_question_names_what_it_asks_about(changes: dict[str, Any], path: str):
+    assert stripe().fetch(order(**changes)).request.url == f"https://api.stripe.com/v1/{path}"
+
+
+def test_the_cost_is_asked_for_apart():
+    asked = stripe().fetch_cost(order(provider_id="pi_1")).request
+    assert asked.url.endswith("/v1/payment_intents/pi_1?expand%5B%5D=latest_charge.balance_transaction")
+
+
 def test_what_is_said_besides_goes_along():
     form = sent(order(description="Order 1", manual_capture=True), statement_descriptor_suffix="SHOES")
     assert (form["description"], form["capture_method"]) == ("Order 1", "manual")
@@ -414,6 +475,70 @@ def test_an_intent_that_waits_for_another_card_after_an_error_has_failed():
 def test_money_is_told_from_what_was_received_and_by_its_charge():
     report = read_intent({**INTENT, "amount_received": 5000, "latest_charge": {"id": "ch_expanded"}})
     assert report.moved == (MoneyMoved(ReceiptKind.CAPTURE, Money(5000, "USD"), "ch_expanded"),)
+
+
+def booked(line: Any) -> Report:
+    return read_intent({**INTENT, "latest_charge": {"id": "ch_3SampleE5f6", "balance_transaction": line}})
+
+
+def test_a_cost_is_read_from_the_balance_transaction_of_the_charge():
+    report = booked(LINE)
+    assert report == replace(read_intent(INTENT), cost=report.cost)
+    assert report.cost == Cost(Money(12500, "USD"), Money(392, "USD"), "txn_3SampleG7h8", date(2026, 11, 23))
+
+
+@pytest.mark.parametrize(
+    ("currency", "settled", "fee"),
+    [
+        ("eur", Money(12500, "EUR"), Money(392, "EUR")),
+        ("jpy", Money(12500, "JPY"), Money(392, "JPY")),
+        ("kwd", Money(12500, "KWD"), Money(392, "KWD")),
+    ],
+)
+def test_a_cost_is_in_the_currency_of_its_own_balance_transaction(currency: str, settled: Money, fee: Money):
+    report = booked({**LINE, "currency": currency})
+    assert report.moved[0].money == Money(12500, "USD")
+    assert report.cost is not None
+    assert (report.cost.settled, report.cost.fee) == (settled, fee)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        None,
+        "txn_3SampleG7h8",
+        [],
+        {},
+        {"id": "txn_3SampleG7h8", "object": "balance_transaction"},
+        {**LINE, "object": "charge"},
+        {**LINE, "type": "refund"},
+        {**LINE, "type": "adjustment"},
+        {**LINE, "type": []},
+        {**LINE, "id": ""},
+        {**LINE, "amount": "12500"},
+        {**LINE, "amount": -12500},
+        {**LINE, "fee": None},
+        {**LINE, "fee": -1},
+        {**LINE, "fee": 3.92},
+        {**LINE, "currency": "xxx"},
+        {**LINE, "currency": 1},
+        {**LINE, "currency": "isk", "fee": 392},
+    ],
+)
+def test_a_cost_that_is_not_there_or_not_readable_leaves_the_money_as_it_is(line: Any):
+    assert booked(line) == read_intent(INTENT)
+
+
+@pytest.mark.parametrize("moment", [None, "1795392000", True, 10**30, -(10**30)])
+def test_a_day_of_settlement_that_is_not_readable_leaves_the_cost_as_it_is(moment: Any):
+    told, dated = booked({**LINE, "available_on": moment}).cost, booked(LINE).cost
+    assert dated is not None
+    assert told == replace(dated, settles_on=None)
+
+
+def test_money_that_is_only_held_has_cost_nothing():
+    held = {**INTENT, "status": "requires_capture", "latest_charge": {"id": "ch_1", "balance_transaction": LINE}}
+    assert read_intent(held).cost is None
 
 
 def test_an_action_that_only_stripe_js_understands_is_unknown():

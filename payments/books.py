@@ -1,0 +1,107 @@
+"""Whether the books tell of every receipt and refund what their rows tell, and posting what they miss."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from django.db import connection
+
+from ledger.checking import Finding
+from ledger.facts import Fact, Phase
+from ledger.posting import is_posted, reference
+from payments.models import Receipt, Refund
+from payments.providers.base import ReceiptKind
+from payments.services import posting
+from payments.states import RefundState
+
+
+def _names(source: str, *facts: Fact) -> str:
+    """SQL for the references under which these facts of a row are posted."""
+    pasted = f"' || {source} || '"
+    return ", ".join(f"'{reference(fact, pasted, Phase.POSTED)}'" for fact in facts)
+
+
+_OF_RECEIPT = _names(
+    "receipt.id",
+    Fact.PAYMENT_CAPTURED,
+    Fact.PAYMENT_OVERPAID,
+    Fact.RECEIPT_SUSPENDED,
+    Fact.RECEIPT_REVERSED,
+    Fact.REFUND_PAID,
+)
+
+
+_RECEIPTS = f"""
+    SELECT receipt.id, receipt.amount, booked.amount
+    FROM payments_receipt receipt CROSS JOIN LATERAL (
+        SELECT coalesce(sum(entry.amount), 0)::bigint AS amount
+        FROM ledger_transfer transfer
+            JOIN ledger_entry entry ON entry.transfer_id = transfer.id
+            JOIN ledger_account account ON account.id = entry.account_id
+        WHERE account.kind = 'provider_clearing' AND account.currency = receipt.currency
+            AND transfer.reference IN ({_OF_RECEIPT})
+    ) booked
+    WHERE booked.amount <> CASE receipt.kind WHEN 'capture' THEN receipt.amount ELSE -receipt.amount END
+"""  # noqa: S608  (nothing but names of facts is pasted)
+
+_REFUNDS = """
+    SELECT refund.id, refund.state, booked.posted, booked.pending
+    FROM payments_refund refund CROSS JOIN LATERAL (
+        SELECT
+            coalesce(sum(entry.amount) FILTER (WHERE transfer.phase = 'posted'), 0)::bigint AS posted,
+            coalesce(sum(entry.amount) FILTER (WHERE transfer.phase = 'pending' AND ended.id IS NULL), 0)::bigint
+                AS pending
+        FROM ledger_transfer transfer
+            JOIN ledger_entry entry ON entry.transfer_id = transfer.id
+            JOIN ledger_account account ON account.id = entry.account_id
+            LEFT JOIN ledger_transfer ended ON ended.resolves_id = transfer.id
+        WHERE transfer.cause = refund.id AND account.kind = 'merchant_payable'
+    ) booked
+    WHERE booked.posted <> CASE WHEN refund.state = 'succeeded' THEN refund.amount ELSE 0 END
+        OR booked.pending <>
+            CASE WHEN refund.state IN ('created', 'pending') AND refund.origin = 'api' THEN refund.amount ELSE 0 END
+"""
+
+
+def disagreements() -> Iterable[Finding]:
+    """One for each receipt and refund of which the books tell otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECEIPTS)
+        receipts = cursor.fetchall()
+        cursor.execute(_REFUNDS)
+        refunds = cursor.fetchall()
+    for public_id, amount, booked in receipts:
+        yield Finding(
+            f"receipt {public_id} is for {amount}, the books have {booked}", partial(_post_receipt, public_id)
+        )
+    for public_id, state, posted, pending in refunds:
+        told = f"refund {public_id} is {state}, the books have {posted} posted and {pending} pending"
+        yield Finding(told, partial(_post_refund, public_id))
+
+
+def _post_receipt(public_id: str) -> None:
+    """A receipt of which nothing is posted; one that is posted otherwise needs a person."""
+    receipt = Receipt.objects.select_related("attempt__payment", "refund").get(pk=public_id)
+    facts = (Fact.PAYMENT_CAPTURED, Fact.PAYMENT_OVERPAID, Fact.RECEIPT_SUSPENDED, Fact.REFUND_PAID)
+    if any(is_posted(fact, public_id) for fact in facts):
+        return
+    if receipt.kind == ReceiptKind.REFUND and receipt.refund is not None:
+        posting.post_refund_receipt(receipt, receipt.refund)
+    elif receipt.currency != receipt.attempt.payment.currency:
+        posting.post_suspended(receipt)
+    else:
+        overpayment = getattr(receipt, "overpayment", None)
+        posting.post_capture(receipt, excess=overpayment.amount if overpayment else 0)
+
+
+def _post_refund(public_id: str) -> None:
+    """The facts by which a refund has come to its state, those that are there already excepted."""
+    refund = Refund.objects.select_related("attempt").get(pk=public_id)
+    match refund.state:
+        case RefundState.SUCCEEDED:
+            posting.post_refund(Fact.REFUND_SUCCEEDED, refund)
+        case RefundState.FAILED | RefundState.CANCELLED if is_posted(Fact.REFUND_SUCCEEDED, public_id):
+            posting.post_refund_failure(refund)
+        case RefundState.FAILED | RefundState.CANCELLED:
+            posting.post_refund(Fact.REFUND_RELEASED, refund)
+        case _:
+            posting.post_refund(Fact.REFUND_RESERVED, refund)

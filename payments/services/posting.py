@@ -1,0 +1,76 @@
+"""This domain's facts, as the books are told them: which amount, of which row, in whose books.
+
+Each is told in the transaction that writes the fact down, and may be told again (`ledger.posting`).
+"""
+
+from core.money import Money
+from ledger.facts import Fact
+from ledger.posting import Books, post
+from payments.models import Attempt, Payment, Receipt, Refund
+from payments.providers.base import Cost, ReceiptKind
+
+
+def post_capture(receipt: Receipt, *, excess: int) -> None:
+    """A receipt: what was asked for is the merchant's, what is beyond it waits for a person."""
+    _post(Fact.PAYMENT_CAPTURED, receipt, Money(receipt.amount - excess, receipt.currency))
+    _post(Fact.PAYMENT_OVERPAID, receipt, Money(excess, receipt.currency))
+
+
+def post_suspended(receipt: Receipt) -> None:
+    """A receipt in another currency than its payment's."""
+    _post(Fact.RECEIPT_SUSPENDED, receipt, receipt.money)
+
+
+def post_correction(receipt: Receipt, told: Money) -> None:
+    """A receipt that was confirmed as `receipt` still says, and turns out to be `told`."""
+    if told.currency != receipt.currency:
+        _post(Fact.RECEIPT_REVERSED, receipt, receipt.money)
+        _post(Fact.RECEIPT_SUSPENDED, receipt, told)
+    elif told < receipt.money:
+        _post(Fact.RECEIPT_REVERSED, receipt, receipt.money - told)
+    else:
+        _post(Fact.PAYMENT_OVERPAID, receipt, told - receipt.money)
+
+
+def post_expected_fee(receipt: Receipt, fee: Money) -> None:
+    _post(Fact.FEE_EXPECTED, receipt, fee)
+
+
+def post_final_fee(receipt: Receipt, fee: Money) -> None:
+    """In place of the one that was expected, if one was."""
+    _post(Fact.FEE_CHARGED, receipt, fee)
+
+
+def post_exchange(receipt: Receipt, cost: Cost) -> None:
+    """The provider holds the capture in another currency than it was paid in."""
+    _post(Fact.CURRENCY_EXCHANGED, receipt, receipt.money, into=cost.settled)
+
+
+def post_settlement(payment: Payment, attempt: Attempt, net: Money) -> None:
+    post(Fact.PAYMENT_SETTLED, net, books=_books(attempt), source=payment.pk, cause=payment.pk)
+
+
+def post_refund(fact: Fact, refund: Refund) -> None:
+    """What became of a refund: one of the REFUND_ facts that its states tell."""
+    post(fact, refund.money, books=_books(refund.attempt), source=refund.pk, cause=refund.pk)
+
+
+def post_refund_receipt(receipt: Receipt, refund: Refund) -> None:
+    """The provider shows the refund's money as gone."""
+    _post(Fact.REFUND_PAID, receipt, receipt.money, cause=refund.pk)
+
+
+def post_refund_failure(refund: Refund) -> None:
+    """A refund that had succeeded has failed: the merchant has its money again, and so has the provider."""
+    post_refund(Fact.REFUND_FAILED, refund)
+    for receipt in refund.receipts.filter(kind=ReceiptKind.REFUND).select_related("attempt"):
+        _post(Fact.REFUND_RETURNED, receipt, receipt.money, cause=refund.pk)
+
+
+def _post(fact: Fact, receipt: Receipt, money: Money, *, into: Money | None = None, cause: str = "") -> None:
+    attempt = receipt.attempt
+    post(fact, money, into=into, books=_books(attempt), source=receipt.pk, cause=cause or attempt.payment_id)
+
+
+def _books(attempt: Attempt) -> Books:
+    return Books(merchant=attempt.merchant_id, account=attempt.account_id, livemode=attempt.livemode)
