@@ -47,6 +47,17 @@ class JsonRenderer(renderers.JSONRenderer):
         return b"" if data is None else orjson.dumps(data)
 
 
+class CsvRenderer(JsonRenderer):
+    """Lets a list be asked for as `Accept: text/csv`, which the view then streams; problems stay JSON."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+def wants_csv(request: Request) -> bool:
+    return bool(request.accepted_renderer.format == CsvRenderer.format)
+
+
 def handle_exception(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | Response:
     """Every error of the API as RFC 9457 problem details, with the request's id."""
     request = context["request"]

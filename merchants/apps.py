@@ -12,5 +12,6 @@ class MerchantsConfig(AppConfig):
                 "webhook_endpoints:read": "See webhook endpoints",
                 "webhook_endpoints:write": "Create, change and disable webhook endpoints",
                 "events:read": "Read events",
+                "balance:read": "See balances and what made them",
             }
         )

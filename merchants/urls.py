@@ -1,10 +1,12 @@
 from django.urls import path
 
-from merchants import api
+from merchants import api, api_balance
 
 urlpatterns = [
     path("webhook-endpoints", api.EndpointsView.as_view()),
     path("webhook-endpoints/<str:endpoint_id>", api.EndpointView.as_view()),
+    path("balance", api_balance.BalanceView.as_view()),
+    path("balance-transactions", api_balance.BalanceTransactionsView.as_view()),
     path("events", api.EventsView.as_view()),
     path("events/<str:event_id>", api.EventView.as_view()),
 ]

@@ -113,6 +113,8 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("GET", where, endpoint_id=endpoint["id"])
     ask("PATCH", where, {"description": "till"}, endpoint_id=endpoint["id"])
     ask("DELETE", where, endpoint_id=endpoint["id"])
+    ask("GET", "/v1/balance")
+    ask("GET", "/v1/balance-transactions")
     events = ask("GET", "/v1/events")
     ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
 
