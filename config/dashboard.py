@@ -11,6 +11,7 @@ from core.admin_columns import badge, tones
 from core.money import Money
 from events.models import Attention
 from events.outbox import behind
+from ledger import admin_trial_balance, statements
 from payments import states
 from payments.models import Payment
 
@@ -24,6 +25,8 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["attention_url"] = reverse("admin:events_attention_changelist")
     if may("payments.view_payment"):
         context["today"] = {"headers": ["state", "currency", "payments", "asked", "captured"], "rows": _today()}
+    if may(admin_trial_balance.MAY_SEE):
+        context["books"] = [_books(mode, livemode=livemode) for mode, livemode in (("live", True), ("test", False))]
     context["behind"] = behind() if may("events.view_event") else {}
     return context
 
@@ -61,13 +64,31 @@ def _today() -> list[list[Any]]:
     ]
 
 
-_NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+def _books(mode: str, *, livemode: bool) -> dict[str, Any]:
+    """Whether the trial balance of a mode is zero, and in which currencies it is not."""
+    differences = statements.out_of_balance(statements.trial_balance(livemode=livemode))
+    return {
+        "mode": mode,
+        "wrong": [str(Money(amount, currency)) for currency, amount in differences.items() if amount],
+        "url": f"{reverse(f'admin:{admin_trial_balance.PAGE}')}?mode={mode}",
+    }
+
+
+_NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     (
         "Money in",
         (
             ("payments.payment", "Payments", "payments"),
             ("payments.refund", "Refunds", "undo"),
             ("payments.operation", "Operations", "sync_alt"),
+        ),
+    ),
+    (
+        "Books",
+        (
+            ("ledger.account", "Trial balance", "balance", "trial_balance"),
+            ("ledger.account", "Accounts", "menu_book"),
+            ("ledger.transfer", "Transfers", "swap_horiz"),
         ),
     ),
     (
@@ -85,6 +106,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("merchants.merchant", "Merchants", "storefront"),
             ("merchants.apikey", "API keys", "key"),
             ("merchants.provideraccount", "Provider accounts", "account_balance"),
+            ("merchants.feeschedule", "Fee schedules", "percent"),
         ),
     ),
     (
@@ -107,12 +129,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"items": first}]
     for title, pages in _NAVIGATION:
         items = [_item(*page) for page in pages if _may_open(request, page[0])]
-        groups.append({"title": title, "separator": True, "items": items})
+        groups.append({"title": title, "separator": True, "items": _marked(items, request.path)})
     return [group for group in groups if group["items"]]
 
 
-def _item(model: str, title: str, icon: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_changelist")}
+def _item(model: str, title: str, icon: str, page: str = "changelist") -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_{page}")}
+
+
+def _marked(items: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """The page that is open: the longest fitting link, because one page's address may lie below another's."""
+    here = max((item["link"] for item in items if path.startswith(item["link"])), key=len, default="")
+    return [{**item, "active": item["link"] == here} for item in items]
 
 
 def _may_open(request: HttpRequest, model: str) -> bool:

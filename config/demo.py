@@ -161,6 +161,10 @@ def _perform(company: Company, outcome: Outcome) -> None:
     story.connect_webhooks(credentials)
     credentials.write(places.credentials)
     story.tell(outcome)
+    from config.demonstration.bookkeeping import show_trial_balance
+
+    show_trial_balance(teller)
+    outcome.books_balance = True
 
 
 def _complain(problem: Exception) -> None:

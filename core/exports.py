@@ -138,8 +138,8 @@ def _cell(sheet: Any, value: Value) -> Cell | datetime | None:
 
 
 def _text(sheet: Any, value: str) -> Cell:
-    """Typed as text, whatever it looks like, and without what a sheet cannot hold."""
-    cell = WriteOnlyCell(sheet, value=_NOT_XML.sub("\ufffd", _defused(value)))
+    """Typed as text, which no sheet runs, and without what a sheet cannot hold."""
+    cell = WriteOnlyCell(sheet, value=_NOT_XML.sub("\ufffd", value))
     cell.data_type = "s"
     return cell
 

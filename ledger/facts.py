@@ -136,7 +136,6 @@ POSTINGS: Mapping[Fact, Posting] = {
     Fact.REFUND_SUCCEEDED: Posting(
         "A refund's success, also of one that was begun at the provider.",
         (_posted(*_REFUND, ends=Fact.REFUND_RESERVED),),
-        may_overdraw=True,
     ),
     Fact.REFUND_RELEASED: Posting(
         "A refund failed or was cancelled before it had succeeded.", (_voided(Fact.REFUND_RESERVED),)

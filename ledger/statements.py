@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Subquery, Sum
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from ledger.facts import Phase
@@ -71,17 +72,20 @@ def out_of_balance(totals: list[Total]) -> dict[str, int]:
 
 
 def newest(account: Account, *, before: str = "", limit: int = 100) -> list[Line]:
-    """The newest lines of an account read `with_balance()`, the newest first; `before` is the last one seen."""
+    """The newest lines of an account, the newest first; `before` is the entry of the last one seen."""
     entries = posted_entries().filter(account=account)
-    balance = account.posted_now
+    # One statement reads the balance with the lines: between two, another posting could come in.
+    balances = Account.objects.filter(pk=account.pk).with_balance().values("posted_now")  # type: ignore[misc]  # annotated there
+    start: Combinable = Subquery(balances)
     if before:
-        newer = entries.filter(pk__gte=before).aggregate(total=Coalesce(Sum("amount"), 0))
-        balance -= newer["total"]
+        newer = entries.filter(pk__gte=before).order_by().values("account").annotate(total=Sum("amount"))
+        start = Subquery(balances) - Coalesce(Subquery(newer.values("total")), 0)
         entries = entries.filter(pk__lt=before)
-    lines = []
-    for entry in entries.select_related("transfer").order_by("-pk")[:limit]:
-        lines.append(_line(entry, account, balance))
-        balance -= entry.amount
+    lines: list[Line] = []
+    gone = 0
+    for entry in entries.select_related("transfer").annotate(start=start).order_by("-pk")[:limit]:
+        lines.append(_line(entry, account, entry.start - gone))
+        gone += entry.amount
     return lines
 
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
+from core import clock
 from core.admin import ReadOnlyAdmin
-from core.admin_actions import reasoned_action, staff
+from core.admin_actions import ReasonForm, reasoned_action, staff
 from core.admin_columns import (
     MODE,
     badge,
@@ -20,13 +23,14 @@ from core.admin_columns import (
     timeline,
     tones,
 )
+from core.money import Money
 from events import subjects
 from events.timeline import moments
 from payments import admin_timeline, states
 from payments.finding import find_payments
 from payments.models import Operation, Payment, Refund
 from payments.providers import REGISTRY
-from payments.services import changing, resolving
+from payments.services import changing, resolving, settling
 
 METHODS = sorted({method for name in REGISTRY for method in REGISTRY[name].capabilities.methods})
 ACT = "payments.act_on_payment"
@@ -60,6 +64,32 @@ MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.nam
 FAILURE = column("failure", _failure)
 
 
+def _fee(payment: Payment) -> str:
+    if payment.fee_amount is None:
+        return "-"
+    fee = Money(payment.fee_amount, payment.settlement_currency)
+    return str(fee) if payment.fee_is_final else f"{fee} expected"
+
+
+def _net(payment: Payment) -> str:
+    return "-" if payment.net_amount is None else str(Money(payment.net_amount, payment.settlement_currency))
+
+
+def _settlement(payment: Payment) -> str:
+    if not payment.settlement_reference:
+        return "-"
+    word = "settled" if payment.is_settled else "expected"
+    return f"{word} {payment.settles_on or ''}, {payment.settlement_reference}"
+
+
+class SettlementForm(ReasonForm):
+    """By which settlement of the provider, and when it arrived."""
+
+    field_order = ("reference", "date", "reason")
+    reference = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
+    date = forms.DateField(widget=UnfoldAdminSingleDateWidget())
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = (
@@ -83,6 +113,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         ("id", state_column(tones(states.PAYMENT))),
         (money_column(), money_column("captured_amount", title="captured"), column("flags", _flags)),
         (money_column("refunded_amount", title="refunded"), money_column("refund_reserved"), "capture"),
+        (column("fee", _fee), column("net", _net), column("settlement", _settlement)),
         (MERCHANT, "reference", MODE),
         ("method", column("payer", lambda row: row.instrument_hint or "-"), FAILURE),
         (
@@ -93,7 +124,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "description",
         "metadata",
     )
-    actions_detail = ("ask_now", "accept_underpaid")
+    actions_detail = ("ask_now", "accept_underpaid", "settle")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("instrument", "next_action")
@@ -125,6 +156,20 @@ class PaymentAdmin(ReadOnlyAdmin):
     def accept_underpaid(self, request: HttpRequest, payment: Payment, form: Any) -> str:
         changing.accept_underpaid(payment, by=staff(request))
         return "Accepted."
+
+    @reasoned_action(
+        title="Record settlement",
+        permission="payments.settle_payment",
+        explain="The provider has paid out what this payment came to without its fee. The books then no longer "
+        "count on the provider for it, and the merchant has it. This cannot be taken back.",
+        icon="account_balance",
+        applies=lambda row: bool(row.captured_amount) and not row.is_settled,
+        form=lambda row, data: SettlementForm(data, initial={"date": clock.now().date()}),
+    )
+    def settle(self, request: HttpRequest, payment: Payment, form: Any) -> str:
+        given = form.cleaned_data
+        net = settling.settle_payment(payment, reference=given["reference"], on=given["date"])
+        return f"Settled: {net}."
 
 
 def _attempts(payment: Payment) -> Any:

@@ -70,7 +70,10 @@ class Payment(Subjected):
             models.Index(fields=["merchant", "livemode", "reference"], name="payment_reference"),
             models.Index(fields=["-id"], name="payment_newest"),
         ]
-        permissions = [("act_on_payment", "Can ask about, cancel, refund or accept a payment")]
+        permissions = [
+            ("act_on_payment", "Can ask about, cancel, refund or accept a payment"),
+            ("settle_payment", "Can record that a payment has been settled"),
+        ]
 
     @property
     def money(self) -> Money:

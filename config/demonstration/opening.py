@@ -28,11 +28,12 @@ except (ImproperlyConfigured, ValueError) as error:
 from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from config.demonstration import seeding
 from config.demonstration.credentials import Credentials
 from core.http import HttpFault, Request, send
+from ledger import checking
 from payments.providers import REGISTRY
 
 SECONDS_TO_BE_HEALTHY = 60.0
@@ -90,6 +91,7 @@ class Opening:
         merchant = seeding.find_merchant(self.credentials)
         if merchant is None:
             merchant = seeding.seed_merchant(self.credentials, places=self.places)
+        seeding.write_tariffs(merchant)
         seeding.connect_stripe(merchant, places=self.places)
         seeding.seed_staff(self.credentials)
         self.credentials.write(self.places.credentials)
@@ -125,10 +127,19 @@ def _require_servers() -> None:
 def _migrate() -> None:
     try:
         call_command("migrate", verbosity=0, interactive=False)
+        _complete_books()
     except DatabaseError as error:
         raise CannotGoOn(f"The database of DATABASE_URL cannot be migrated: {error}") from error
     finally:
         connection.close()
+
+
+def _complete_books() -> None:
+    """Post what an earlier version, which kept no books, has left in this database."""
+    for finding in checking.findings():
+        if finding.mend:
+            with transaction.atomic():
+                finding.mend()
 
 
 def _answers(url: str) -> bool:

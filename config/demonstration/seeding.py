@@ -6,6 +6,7 @@ Import it only after `django.setup()`.
 import json
 import secrets
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,9 +17,11 @@ from django.db.models import Q
 from config.demonstration.credentials import Credentials
 from config.demonstration.places import Places
 from config.demonstration.telling import CannotGoOn
+from core import clock
 from core.http import HttpFault, Request, Response, send
 from merchants import doors, scopes, services
 from merchants.authentication import key_hash
+from merchants.fees import Tier, write_schedule
 from merchants.models import ApiKey, Merchant, ProviderAccount
 from payments.providers import REGISTRY
 from payments.providers.stripe import Options as StripeOptions
@@ -36,7 +39,7 @@ MPESA_CREDENTIALS = {
 MPESA_SHORTCODE = "600111"
 """What the simulators accept; public test values, printed by `make simulators`."""
 
-_APPLICATIONS = ("events", "merchants", "payments")
+_APPLICATIONS = ("events", "ledger", "merchants", "payments")
 _NOT_FOR_OPERATORS = ("set_credentials",)
 _WRITTEN_BY_OPERATORS = ("add_feeschedule",)
 _DEADLINE_SECONDS = 10.0
@@ -85,6 +88,26 @@ def _create_accounts(merchant: Merchant, certificate: str) -> None:
         },
         by=ACTOR,
     )
+
+
+def write_tariffs(merchant: Merchant) -> None:
+    """What the providers are expected to keep: sample tariffs, unless staff have written others."""
+    samples = {
+        "stripe": ("USD", [Tier(0, 30, Decimal("2.9"))]),
+        "mpesa": ("KES", [Tier(0, 0, Decimal("0.55")), Tier(20_000_000, 110_000, Decimal(0))]),
+    }
+    for account in ProviderAccount.objects.filter(merchant=merchant, fee_schedules=None):
+        currency, tiers = samples[account.provider]
+        write_schedule(
+            account=account,
+            method="",
+            currency=currency,
+            effective_from=clock.now(),
+            tax_percent=Decimal(0),
+            tiers=tiers,
+            note="A sample for the demo",
+            by=ACTOR,
+        )
 
 
 def connect_stripe(merchant: Merchant, *, places: Places) -> None:

@@ -32,6 +32,7 @@ class Outcome:
     payments_succeeded: int = 0
     refunds_succeeded: int = 0
     webhooks_verified: int = 0
+    books_balance: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ class Story:
             self._refund(payment)
             outcome.refunds_succeeded += 1
         outcome.webhooks_verified = self._verify_webhooks(before)
+        self._show_balance(paid_by_phone, paid_by_card)
 
     def _pay_by_phone(self) -> dict[str, Any]:
         self.teller.say("\n  An M-Pesa payment, approved on the simulated phone")
@@ -140,6 +142,18 @@ class Story:
             refund = self.shop.post(f"/v1/payments/{payment['id']}/refunds", {"reason": "The demo"})
             line(f"POST /v1/payments/…/refunds: {_amount(refund)}, {refund['id']} is {refund['state']}")
         self._await("refunds", refund["id"], "refund succeeded")
+
+    def _show_balance(self, *payments: dict[str, Any]) -> None:
+        """What the payments cost, and what is owed to the merchant after all of it."""
+        self.teller.say("\n  What it came to")
+        for payment in payments:
+            with self._timed() as line:
+                fee = self.shop.get(f"/v1/payments/{payment['id']}")["fee"]
+                told = "is charged" if fee["is_final"] else "is expected, until the provider tells"
+                line(f"{payment['method']}: a fee of {Money(fee['amount'], fee['currency'])} {told}")
+        with self._timed() as line:
+            held = self.shop.get("/v1/balance")["currencies"]
+            line("GET /v1/balance: " + ", ".join(str(Money(row["amount"], row["currency"])) for row in held))
 
     def _await(self, kind: str, public_id: str, told: str) -> dict[str, Any]:
         with self._timed() as line:

@@ -13,6 +13,15 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="payment",
+            options={
+                "permissions": [
+                    ("act_on_payment", "Can ask about, cancel, refund or accept a payment"),
+                    ("settle_payment", "Can record that a payment has been settled"),
+                ]
+            },
+        ),
         migrations.AddField(
             model_name="payment",
             name="fee_amount",

@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 
 from core import clock
 from events.models import Attention, Callback, Event, Transition
+from ledger import checking
 from merchants.models import Delivery
 from payments.models import Attempt, Operation, Payment, Refund
 from payments.services import booking
@@ -67,7 +68,7 @@ class Comparison:
         self._compare_payments("mpesa", _by_reference(mpesa, "payment"))
         self._compare_refunds("stripe", _by_reference(stripe, "refund"))
         self._compare_refunds("mpesa", _by_reference(mpesa, "refund"))
-        for complaint in (*_counters(), *_operations(), *_callbacks(), *_events(self._receiver)):
+        for complaint in (*_counters(), *_books(), *_operations(), *_callbacks(), *_events(self._receiver)):
             self._wrong(complaint)
         return self.findings
 
@@ -188,6 +189,11 @@ def _counters() -> Iterator[str]:
         for name, recomputed in booking.totals(payment).items():
             if getattr(payment, name) != recomputed:
                 yield f"{payment.pk}: {name} is {getattr(payment, name)}, its rows say {recomputed}"
+
+
+def _books() -> Iterator[str]:
+    """The trial balance, every balance against its entries, every receipt and refund against its postings."""
+    yield from (f"the books: {finding.told}" for finding in checking.findings())
 
 
 def _operations() -> Iterator[str]:

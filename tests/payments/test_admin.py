@@ -9,6 +9,7 @@ from core import clock, ids
 from events import attention, audit
 from events.models import Attention
 from events.transitions import lock, move
+from ledger.models import Transfer
 from payments.models import Operation, Payment
 from payments.states import OperationState, PaymentState
 from tests import staff
@@ -248,3 +249,55 @@ def test_the_first_page_shows_nothing_to_those_who_may_see_nothing():
     shown = staff.signed_in().get("/admin/").text
     assert "KES" not in shown
     assert "Payments" not in shown
+
+
+# Settlements
+
+
+def captured(**more):
+    payment = PaymentFactory(state=PaymentState.SUCCEEDED, **more)
+    ReceiptFactory(attempt=AttemptFactory(payment=payment), amount=payment.captured_amount)
+    return payment
+
+
+SETTLED = {"reference": "po_1", "date": "2026-11-23", "reason": "the bank shows it"}
+
+
+def test_staff_record_that_a_payment_was_settled_and_the_books_follow():
+    payment = captured(fee_amount=50, net_amount=1200, settlement_currency="USD", fee_is_final=True)
+    client = staff.signed_in(*MAY, "payments.settle_payment")
+    client.post(staff.page(payment, "settle"), SETTLED)
+    payment.refresh_from_db()
+    assert (payment.is_settled, payment.settlement_reference, str(payment.settles_on)) == (True, "po_1", "2026-11-23")
+    posted = Transfer.objects.get(cause=payment.pk)
+    assert (posted.fact, posted.entries.get(amount__gt=0).amount) == ("payment_settled", 1200)
+    assert staff.recorded(payment) == [("staff:amina", "payment.settle", {"reason": "the bank shows it"})]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"reference": ""}, "This field is required"),
+        ({"date": "soon"}, "Enter a valid date"),
+        ({"reason": ""}, "This field is required"),
+    ],
+)
+def test_a_settlement_without_its_reference_day_or_reason_changes_nothing(given, said):
+    payment = captured()
+    answer = staff.signed_in(*MAY, "payments.settle_payment").post(staff.page(payment, "settle"), SETTLED | given)
+    assert said in answer.text
+    assert not Transfer.objects.exists()
+
+
+def test_a_payment_whose_fee_is_only_expected_is_not_settled():
+    payment = captured(fee_amount=50, net_amount=1200, settlement_currency="USD", fee_is_final=False)
+    client = staff.signed_in(*MAY, "payments.settle_payment")
+    answer = client.post(staff.page(payment, "settle"), SETTLED, follow=True)
+    assert "only expected" in answer.text
+    assert not Transfer.objects.exists()
+
+
+def test_settling_takes_its_own_permission():
+    payment = captured()
+    client = staff.signed_in(*MAY, "payments.act_on_payment")
+    assert client.post(staff.page(payment, "settle"), SETTLED).status_code == 403

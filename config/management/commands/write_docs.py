@@ -11,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from core.errors import every_error
 from core.ids import PREFIXES
 from events import subjects
+from ledger.chart import CHART, Side
+from ledger.facts import POSTINGS, Step
 from merchants import scopes
 from payments.providers import REGISTRY
 
@@ -83,6 +85,30 @@ def _providers(_: str) -> str:
     return "\n".join(rows)
 
 
+def _chart(_: str) -> str:
+    rows = ["| Kind | Whose | Grows by | Floor | What a balance tells |", "|---|---|---|---|---|"]
+    for kind, told in CHART.items():
+        side = told.side.name.lower()
+        rows.append(f"| `{kind}` | {told.owner} | {side} | {told.floor} | {told.meaning} |")
+    return "\n".join(rows)
+
+
+def _postings(_: str) -> str:
+    rows = ["| Fact | When | Transfer | Debit | Credit |", "|---|---|---|---|---|"]
+    for fact, posting in POSTINGS.items():
+        told = [f"`{fact}`", posting.meaning]
+        for step in posting.steps:
+            ends = f", ends `{step.ends}`" if step.ends else ""
+            sides = [_legs(step, side) for side in (Side.DEBIT, Side.CREDIT)]
+            rows.append(f"| {told[0]} | {told[1]} | {step.phase}{ends} | {sides[0]} | {sides[1]} |")
+            told = ["", ""]
+    return "\n".join(rows)
+
+
+def _legs(step: Step, side: Side) -> str:
+    return ", ".join(f"`{leg.kind}`{' (into)' if leg.into else ''}" for leg in step.legs if leg.side is side)
+
+
 _GENERATORS: dict[str, Callable[[str], str]] = {
     "states": _states,
     "events": _events,
@@ -90,4 +116,6 @@ _GENERATORS: dict[str, Callable[[str], str]] = {
     "prefixes": _prefixes,
     "scopes": _scopes,
     "providers": _providers,
+    "chart": _chart,
+    "postings": _postings,
 }
