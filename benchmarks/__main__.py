@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import create, deliver, results, steady
+from benchmarks import create, deliver, ledger, results, steady
 from benchmarks.checkouts import checked_out
 from benchmarks.databases import Databases, databases
 from benchmarks.plan import Plan
@@ -26,12 +26,14 @@ CASES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "steady": steady.run,
     "deliver": deliver.run,
     "deliver_healthy": deliver.run_healthy,
+    "ledger": ledger.run,
 }
 ALSO = {"create_cpu": "create", "steady_p99": "steady"}
 """Rows that another case tells."""
 SECONDS = 60.0
 OFFERED = 206.0
 """A little above the aim, so that the aim is not the most that could be reached."""
+HISTORY = 1_000_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--offered", type=float, default=OFFERED, help="payments/s that arrive in `steady` (default: %(default)s)"
     )
+    parser.add_argument(
+        "--history", type=int, default=HISTORY, help="transfers in the books before, in `ledger` (default: %(default)s)"
+    )
     parser.add_argument("--results", type=Path, default=HERE / "benchmarks" / "results.json", help="where to write")
     return parser
 
@@ -90,6 +95,7 @@ def _ground(options: argparse.Namespace) -> Iterator[Plan]:
             logs=logs,
             seconds=options.seconds,
             offered=options.offered,
+            history=options.history,
             postmaster=held.postmaster(),
             yardstick_redis_url=redises.take(),
         )

@@ -7,12 +7,17 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q
 
 from core import clock
+from core.money import Money
 from events import outbox
 from events.models import Event, IdempotencyKey
+from ledger import balances
+from ledger.facts import Fact
+from ledger.models import Entry, Transfer
+from ledger.posting import Books, post
 from merchants import services, webhooks
 from merchants.models import Delivery, DeliveryAttempt, Merchant, WebhookEndpoint
 from merchants.scopes import known
@@ -139,6 +144,31 @@ def ledger() -> dict[str, Any]:
     return {"captured": [list(row) for row in rows], "crooked": crooked}
 
 
+def capture(*, owners: list[str]) -> dict[str, Any]:
+    """The text of every statement by which a capture is posted, from one that is rolled back."""
+    statements: list[str] = []
+
+    def keep(execute: Callable[..., Any], statement: str, *given: Any) -> Any:
+        statements.append(statement)
+        return execute(statement, *given)
+
+    merchant, account = owners
+    with transaction.atomic(), connection.execute_wrapper(keep):
+        books = Books(merchant=merchant, account=account, livemode=False)
+        post(Fact.PAYMENT_CAPTURED, Money(1000, "KES"), books=books, source="rcpt_1", cause="pay_1")
+        transaction.set_rollback(True)
+    return {"statements": statements}
+
+
+def books() -> dict[str, Any]:
+    """What the books count, and how many accounts' balances disagree with their entries."""
+    return {
+        "transfers": Transfer.objects.count(),
+        "entries": Entry.objects.count(),
+        "differences": len(balances.differences()),
+    }
+
+
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
-    command.__name__: command for command in (seed, stage, deliveries, switch, counts, ledger)
+    command.__name__: command for command in (seed, stage, deliveries, switch, counts, ledger, capture, books)
 }

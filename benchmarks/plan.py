@@ -14,7 +14,8 @@ from benchmarks.stage import Candidate, Stage, Wants, on_stage
 class Plan:
     """`seconds` is how long a case loads whatever it measures, all its slices together.
 
-    `offered` is how many payments a second arrive in `steady`.
+    `offered` is how many payments a second arrive in `steady`, `history` how many transfers are in the books
+    before in `ledger`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -22,6 +23,7 @@ class Plan:
     logs: Path
     seconds: float
     offered: float
+    history: int
     postmaster: int | None
     yardstick_redis_url: str
 

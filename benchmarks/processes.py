@@ -69,9 +69,11 @@ def told(process: subprocess.Popen[str]) -> dict[str, Any]:
     return answer
 
 
-def result_of(words: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def result_of(
+    words: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, folder: Path = HERE
+) -> dict[str, Any]:
     """Run `python -m words…` to its end and return the JSON that it prints."""
-    with running(words, log=log, environment=environment or {}, talks=True) as process:
+    with running(words, log=log, environment=environment or {}, folder=folder, talks=True) as process:
         answer = told(process)
         if process.wait(_SECONDS_TO_END) != 0:
             raise Broken(f"{words[0]} failed; see {log}")

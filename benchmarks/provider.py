@@ -56,7 +56,7 @@ class Provider:
             newest = b",".join(list(self._by_id.values())[-100:])
             peer.answer(200, b'{"object":"list","data":[' + newest + b"]}", after=self._delays.draw(self._chance))
         else:
-            found = self._by_id.get(asked.path.removeprefix(f"{_INTENTS}/"))
+            found = self._by_id.get(asked.path.removeprefix(f"{_INTENTS}/").partition("?")[0])
             peer.answer(200 if found else 404, found or _FAULT, after=self._delays.draw(self._chance))
 
     def _create(self, peer: Peer, asked: Asked) -> None:

@@ -1,7 +1,7 @@
 """An account's statement for staff: a page of its newest lines, and the whole of it as a download."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -30,7 +30,10 @@ EXPORT_PAGE = "ledger_account_statement"
 _DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 _SHEET_ROWS = 100_001
 """A sheet is written whole while the browser waits, some thousand lines a second."""
-_WRITERS = {"csv": csv_response, "xlsx": partial(xlsx_response, limit=_SHEET_ROWS)}
+_WRITERS: Mapping[str, Callable[..., HttpResponseBase]] = {
+    "csv": csv_response,
+    "xlsx": partial(xlsx_response, limit=_SHEET_ROWS),
+}
 
 
 class BadDay(ValueError):

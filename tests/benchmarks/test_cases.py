@@ -15,6 +15,7 @@ ROWS = {
     "steady": ["steady", "steady_p99"],
     "deliver": ["deliver"],
     "deliver_healthy": ["deliver_healthy"],
+    "ledger": ["ledger_hot", "ledger_hot_history", "ledger_spread", "ledger_spread_history"],
 }
 SHAPE = ["name", "value", "unit", "yardstick", "ratio", "better", "aim", "met"]
 
@@ -27,7 +28,7 @@ def _bench(case, tmp_path, *words):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_a_case_runs_counts_right_and_writes_its_rows(case, tmp_path):
-    done = _bench(case, tmp_path, "--seconds", "1", "--offered", "20")
+    done = _bench(case, tmp_path, "--seconds", "1", "--offered", "20", "--history", "2000")
 
     assert done.returncode == 0, done.stdout + done.stderr
     written = json.loads((tmp_path / "results.json").read_text())
