@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from itertools import pairwise
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from core import clock
 from core.money import EXPONENTS, Money
@@ -49,22 +49,24 @@ def fee_of(money: Money, *, tiers: Sequence[Tier], tax_percent: Decimal) -> Mone
 
 def expected_fee(*, account_id: str, method: str, money: Money, at: datetime) -> Money | None:
     """The fee by the schedule in force at that moment, with its tax; None where there is no schedule. One query."""
-    in_force = (
-        FeeSchedule.objects.filter(
-            account_id=account_id, method__in=[method, ""], currency=money.currency, effective_from__lte=at
-        )
-        .order_by("-method", "-effective_from")
-        .values("pk")[:1]
-    )
-    rows = list(
-        FeeTier.objects.filter(schedule=in_force).values_list(
-            "schedule__tax_percent", "from_amount", "fixed", "percent"
-        )
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_FORCE, [account_id, method, money.currency, at])
+        rows = cursor.fetchall()
     if not rows:
         return None
     tiers = [Tier(from_amount, fixed, percent) for _, from_amount, fixed, percent in rows]
     return fee_of(money, tiers=tiers, tax_percent=rows[0][0])
+
+
+_IN_FORCE = f"""
+SELECT schedule.tax_percent, tier.from_amount, tier.fixed, tier.percent
+FROM (
+    SELECT id, tax_percent FROM {FeeSchedule._meta.db_table}
+    WHERE account_id = %s AND method IN (%s, '') AND currency = %s AND effective_from <= %s
+    ORDER BY method DESC, effective_from DESC LIMIT 1
+) AS schedule JOIN {FeeTier._meta.db_table} AS tier ON tier.schedule_id = schedule.id
+"""  # noqa: S608  (names from models)
+"""Written out, as it is asked for every payment that succeeds."""
 
 
 def tiers_of(schedule: FeeSchedule) -> list[Tier]:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from core import clock
+from core.database import insert_all
 from core.money import Money
 from core.providers import NothingCreated, OutcomeUnknown, Unsupported
 from events import attention, work
@@ -49,7 +50,7 @@ def book_fee(receipt: Receipt, cost: Cost | None) -> None:
         fee.amount = expected.amount
         posting.post_final_fee(receipt, expected)
         _show(payment, expected, final=True)
-    fee.save(force_insert=True)
+    insert_all(fee)
 
 
 def _finish(fee: Fee, cost: Cost) -> None:

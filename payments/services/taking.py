@@ -63,13 +63,9 @@ def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
     usable = [name for name in REGISTRY if _fits(name, asked)]
     if asked.provider and asked.provider not in usable:
         raise NoRoute(f"{asked.provider} does not take {asked.method} in {asked.money.currency}.", param="/provider")
-    enabled = ProviderAccount.objects.filter(
-        merchant=asked.merchant,
-        livemode=asked.livemode,
-        is_enabled=True,
-        provider__in=[asked.provider] if asked.provider else usable,
-    )
-    accounts = list(enabled.order_by("priority", "pk"))
+    named = [asked.provider] if asked.provider else usable
+    # Written out, as this is asked for every payment and the ORM takes longer to word it than PostgreSQL to answer.
+    accounts = list(ProviderAccount.objects.raw(_CANDIDATES, [asked.merchant.pk, asked.livemode, named]))
     able = [account for account in accounts if _carries(account, asked.money)]
     if not accounts:
         mode = "live" if asked.livemode else "test"
@@ -81,6 +77,12 @@ def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
     if not able:
         check_carries(accounts[0], asked.money)
     return able
+
+
+_CANDIDATES = f"""
+SELECT * FROM {ProviderAccount._meta.db_table}
+WHERE merchant_id = %s AND livemode = %s AND is_enabled AND provider = ANY(%s) ORDER BY priority, id
+"""  # noqa: S608  (names from models)
 
 
 def _carries(account: ProviderAccount, money: Money) -> bool:
