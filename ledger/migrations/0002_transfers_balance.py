@@ -24,7 +24,10 @@ BEGIN
         FROM (
             SELECT count(*) AS entries, sum(entry.amount) AS total, bool_or(account.kind = 'position') AS positioned,
                 bool_or(account.livemode <> held.livemode) AS strange
-            FROM ledger_entry entry JOIN ledger_account account ON account.id = entry.account_id
+            FROM ledger_entry entry CROSS JOIN LATERAL (
+                -- One account at a time: joined freely, PostgreSQL reads all of them while it has no statistics.
+                SELECT kind, currency, livemode FROM ledger_account WHERE id = entry.account_id LIMIT 1
+            ) account
             WHERE entry.transfer_id = checked
             GROUP BY account.currency
         ) per_currency;

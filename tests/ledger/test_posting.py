@@ -270,6 +270,40 @@ def test_only_accounts_with_a_floor_are_locked(books):
     assert balance(books, Kind.MERCHANT_PAYABLE) == 300
 
 
+# Cost
+
+
+def scans():
+    """How often each table of the books has been read as a whole."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname LIKE 'ledger_%'")
+        return dict(cursor.fetchall())
+
+
+def test_a_posting_reads_no_table_as_a_whole_also_where_postgresql_has_no_statistics(books):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SET session_replication_role = replica;
+            ALTER TABLE ledger_entry SET (autovacuum_enabled = off);
+            ALTER TABLE ledger_account SET (autovacuum_enabled = off);
+            INSERT INTO ledger_account (id, owner, kind, side, currency, livemode, posted, reserved, created_at)
+                SELECT 'lacc_' || n, 'mer_' || n, 'merchant_payable', -1, 'KES', false, 0, 0, now()
+                FROM generate_series(1, 20000) n;
+            INSERT INTO ledger_entry (id, transfer_id, account_id, amount, at)
+                SELECT 'ent_' || n, 'xfer_' || n / 2, 'lacc_' || 1 + n % 20000, 1, now()
+                FROM generate_series(1, 60000) n;
+            SET session_replication_role = origin;
+            """
+        )
+    before = scans()
+    for _ in range(8):
+        booked(books, Fact.PAYMENT_CAPTURED, 1000)
+    assert scans() == before
+
+
 # What the database refuses, whoever writes
 
 
