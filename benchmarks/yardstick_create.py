@@ -14,7 +14,7 @@ import os
 import resource
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -46,6 +46,9 @@ SEED = (
     "INSERT INTO merchants_provideraccount (id, merchant_id, livemode, provider, name, host, options, priority, "
     "is_enabled, revision, created_at) VALUES (%(account)s, %(merchant)s, false, 'stripe', 'Stripe', 'simulator', "
     "'{}', 100, true, 1, now()) ON CONFLICT DO NOTHING",
+    "INSERT INTO ledger_account (id, owner, kind, side, currency, livemode, posted, reserved, created_at) VALUES "
+    "('debit', %(account)s, 'provider_clearing', 1, 'USD', false, 0, 0, now()), "
+    "('credit', %(merchant)s, 'merchant_payable', -1, 'USD', false, 0, 0, now()) ON CONFLICT DO NOTHING",
 )
 CLAIM = (
     "INSERT INTO events_idempotencykey (merchant, livemode, key, fingerprint, object_id, lease_until, created_at) "
@@ -78,6 +81,19 @@ OUTCOME = (
     "INSERT INTO payments_receipt (id, account_id, attempt_id, livemode, kind, provider_money_id, amount, currency, "
     "source, created_at) VALUES (%(receipt)s, %(account)s, %(attempt)s, false, 'capture', %(charge)s, %(amount)s, "
     "'USD', 'answer', %(now)s)",
+    "INSERT INTO ledger_transfer (id, reference, fact, phase, cause, merchant, livemode, at) VALUES (%(transfer)s, "
+    "%(number)s, 'payment_captured', 'posted', %(payment)s, %(merchant)s, false, %(now)s)",
+    *(
+        statement
+        for side, sign in (("debit", ""), ("credit", "-"))
+        for statement in (
+            "INSERT INTO ledger_entry (id, transfer_id, account_id, amount, at) VALUES "
+            f"(%({side}_entry)s, %(transfer)s, '{side}', {sign}%(amount)s, %(now)s)",
+            f"INSERT INTO ledger_unsummed (account_id, posted, reserved) VALUES ('{side}', {sign}%(amount)s, 0)",
+        )
+    ),
+    "INSERT INTO payments_fee (lane, due_at, tries, id, receipt_id, currency, reference, asked, created_at) VALUES "
+    "(%(account)s, %(later)s, 0, %(fee)s, %(receipt)s, 'USD', '', 0, %(now)s)",
     "UPDATE payments_attempt SET provider_id = %(intent)s, provider_status = 'succeeded', state = 'succeeded', "
     "sequence = 1, state_changed_at = %(now)s WHERE id = %(attempt)s",
     TRANSITION.format(id="%(attempt_step)s", subject="%(attempt)s", before="open"),
@@ -130,6 +146,11 @@ def values(number: str, amount: int) -> dict[str, Any]:
         "attempt_step": f"trn_{number[:-1]}a",
         "payment_step": f"trn_{number[:-1]}b",
         "operation_step": f"trn_{number[:-1]}c",
+        "transfer": f"xfer_{number}",
+        "debit_entry": f"ent_{number[:-1]}a",
+        "credit_entry": f"ent_{number[:-1]}b",
+        "fee": f"fee_{number}",
+        "later": datetime.now(UTC) + timedelta(minutes=5),
         "intent": f"pi_{number}",
         "charge": f"ch_{number}",
     }
