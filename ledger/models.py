@@ -1,5 +1,6 @@
 """The books' rows. `ledger.posting` writes transfers and entries, `ledger.balances` sums them; nothing changes them."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -129,7 +130,7 @@ class Entry(models.Model):
         indexes = [
             models.Index(fields=["transfer"], name="entry_transfer"),
             models.Index(fields=["account", "-id"], name="entry_account"),
-            models.Index(fields=["at"], name="entry_day"),
+            BrinIndex(fields=["at"], name="entry_day"),
         ]
 
     def __str__(self) -> str:
