@@ -13,7 +13,7 @@ from events import attention
 from events.models import Attention
 from ledger import balances
 from ledger.chart import CHART, Floor, Kind, Owner
-from ledger.facts import POSTINGS, Fact, Phase, Posting, Step
+from ledger.facts import POSTINGS, Fact, Phase, Step
 from ledger.models import Account, Transfer
 
 
@@ -68,7 +68,8 @@ def post(fact: Fact, money: Money, *, books: Books, source: str, cause: str, int
         if not money.amount and step.phase is not Phase.VOIDED:
             continue
         lines = _lines(step, money, into, books)
-        _require_floors(posting, lines, books)
+        if posting.started_here and not is_posted(fact, source):
+            _require_floors(lines, books)
         _write(fact, step, lines, books=books, source=source, cause=cause, at=at)
         if posting.may_overdraw:
             _flag_overdrawn(fact, source, lines, books)
@@ -218,7 +219,7 @@ def _check_repeat(transfer: Transfer, lines: Sequence[_Line]) -> None:
 # Floors
 
 
-def _require_floors(posting: Posting, lines: Iterable[_Line], books: Books) -> None:
+def _require_floors(lines: Iterable[_Line], books: Books) -> None:
     """Lock what has a floor, in the order of ids, and refuse what we start where there is too little."""
     taken = [line for line in lines if line.reserved and CHART[line.kind].floor is Floor.HELD]
     if not taken:
@@ -227,7 +228,7 @@ def _require_floors(posting: Posting, lines: Iterable[_Line], books: Books) -> N
     held = balances.locked([_key(line, books) for line in taken])
     for line in taken:
         account = held[_key(line, books)]
-        if posting.started_here and account.available < line.reserved:
+        if account.available < line.reserved:
             wanted, left = Money(line.reserved, line.currency), Money(account.available, line.currency)
             raise BelowFloor(f"{account}: {wanted} is more than the {left} that is available")
 

@@ -208,6 +208,13 @@ def test_a_pending_debit_counts_against_the_floor(books):
     assert available(books, Kind.MERCHANT_WALLET) == 0
 
 
+def test_what_was_started_already_is_not_refused_when_it_is_told_again(books):
+    booked(books, Fact.WALLET_FUNDED, 100)
+    source = booked(books, Fact.WALLET_RESERVED, 100)
+    booked(books, Fact.WALLET_RESERVED, 100, source=source)
+    assert available(books, Kind.MERCHANT_WALLET) == 0
+
+
 def test_twenty_at_once_never_take_an_account_below_its_floor(books):
     booked(books, Fact.WALLET_FUNDED, 1000)
     start, outcomes = threading.Barrier(20), []
