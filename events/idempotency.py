@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -104,12 +104,12 @@ def once(
         _let_go(held)
         return Answer(status, present(row), replayed=True)
     answer = Answer(status, present(row))
-    _store(claim, answer, object_id=answer.body["id"])
+    _store(claim, answer, row)
     return answer
 
 
 def _earlier_answer(claim: Claim, held: IdempotencyKey) -> Answer | None:
-    """The stored answer, or None when the caller now holds the lease of a request that has none."""
+    """The stored answer; None when it is gone, or when the caller now holds the lease of a request that has none."""
     if not any(matches(held.fingerprint, fingerprint) for fingerprint in claim.fingerprints):
         raise IdempotencyKeyReused(
             f"The key was used for another request, which made {held.object_id}. Use a new key for a new request.",
@@ -117,7 +117,10 @@ def _earlier_answer(claim: Claim, held: IdempotencyKey) -> Answer | None:
         )
     found = IdempotencyAnswer.objects.filter(merchant=claim.merchant, livemode=claim.livemode, key=claim.key).first()
     if found is not None:
-        return Answer(found.status, json.loads(sealing.unseal(found, "body")), replayed=True)
+        # What was answered about a subject goes with its key; its object says what has become of it.
+        with suppress(sealing.KeyDestroyed):
+            return Answer(found.status, json.loads(sealing.unseal(found, "body")), replayed=True)
+        return None
     _take_over(held)
     return None
 
@@ -141,11 +144,22 @@ def _let_go(held: IdempotencyKey) -> None:
     IdempotencyKey.objects.filter(pk=held.pk).update(lease_until=clock.now())
 
 
-def _store(claim: Claim, answer: Answer, *, object_id: str) -> None:
-    kept = IdempotencyAnswer(merchant=claim.merchant, livemode=claim.livemode, key=claim.key, status=answer.status)
+def _store(claim: Claim, answer: Answer, row: Any) -> None:
+    kept = IdempotencyAnswer(
+        merchant=claim.merchant,
+        livemode=claim.livemode,
+        key=claim.key,
+        data_key_owner=getattr(row, "data_key_owner", ""),
+        status=answer.status,
+    )
     body = {name: None if name == "secret" else value for name, value in answer.body.items()}
-    sealing.seal(kept, "body", json.dumps(body))
-    insert_all(kept, claim.answered(object_id, answer.status))
+    told = claim.answered(answer.body["id"], answer.status)
+    try:
+        sealing.seal(kept, "body", json.dumps(body))
+    except sealing.KeyDestroyed:  # erased since it was answered
+        insert_all(told)
+    else:
+        insert_all(kept, told)
 
 
 def purge_answers() -> int:

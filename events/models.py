@@ -13,7 +13,7 @@ from core.fields import PublicIdField, SealedField
 
 
 class DataKey(models.Model):
-    """A data key of one owner (a merchant, later a KYC subject), wrapped by a master key."""
+    """A data key of one owner, wrapped by a master key: a merchant, or a subject whose erasure destroys it."""
 
     id = PublicIdField(prefix="dek")
     owner = models.CharField(max_length=32)
@@ -183,12 +183,13 @@ class IdempotencyKey(models.Model):
 
 
 class IdempotencyAnswer(models.Model):
-    """The first answer to a key, sealed, kept for 48 hours."""
+    """The first answer to a key, sealed as the object that it shows is, kept for 48 hours."""
 
     id = PublicIdField(prefix="idem")
     merchant = models.CharField(max_length=32)
     livemode = models.BooleanField()
     key = models.CharField(max_length=255)
+    data_key_owner = models.CharField(max_length=32, blank=True, default="")
     status = models.PositiveSmallIntegerField()
     body = SealedField()
     created_at = models.DateTimeField(default=clock.now, db_index=True)

@@ -1,6 +1,10 @@
-"""Sealed columns: a data key per owner, and ciphertext that opens only in its own row and column."""
+"""Sealed columns: a data key per owner, and ciphertext that opens only in its own row and column.
 
-from collections.abc import Callable
+A row's owner is its merchant, unless the row names another in `data_key_owner`: a subject, whose key is made once
+(`make_data_key`) and destroyed with its erasure (`destroy_data_key`), and is asked of the database each time.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +22,59 @@ def owner_of(row: Any) -> str:
     return str(row.merchant_id if hasattr(row, "merchant_id") else row.merchant)
 
 
-def seal(row: Any, column: str, plaintext: str | bytes) -> None:
-    """Set `row.column` to the ciphertext; the row needs its id, merchant and mode, and is not saved here."""
+def data_key_owner_of(row: Any) -> str:
+    """Whose data key seals the row's columns."""
+    return str(getattr(row, "data_key_owner", "") or owner_of(row))
+
+
+class KeyDestroyed(crypto.CannotOpen):
+    """The subject's data key does not exist any more: what it sealed is gone for good."""
+
+
+class SubjectKeys:
+    """The data keys of several subjects, fetched at once and held only as long as this is."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, bool], tuple[str, bytes]] = {}
+
+    def fetch(self, rows: Iterable[Any]) -> None:
+        wanted = {(data_key_owner_of(row), row.livemode) for row in rows} - set(self._held)
+        found = DataKey.objects.filter(owner__in=[owner for owner, _ in wanted])
+        self._held |= {(key.owner, key.livemode): (key.pk, _unwrap(key)) for key in found}
+
+    def of(self, row: Any) -> tuple[str, bytes]:
+        """Raises KeyDestroyed."""
+        name = (data_key_owner_of(row), row.livemode)
+        if name not in self._held:
+            self.fetch([row])
+        if name not in self._held:
+            raise KeyDestroyed(f"{name[0]} has no data key")
+        return self._held[name]
+
+
+def make_data_key(row: Any) -> None:
+    """The key of a new subject, made in the transaction that inserts it."""
+    _make(data_key_owner_of(row), row.livemode)
+
+
+def destroy_data_key(row: Any) -> str:
+    """Destroy the key of a subject, and with it whatever it sealed, anywhere. Gives the key's id."""
+    owner = data_key_owner_of(row)
+    if owner == owner_of(row):
+        raise ValueError(f"{owner} is no subject: its key seals more than this row")
+    key = DataKey.objects.get(owner=owner, livemode=row.livemode)
+    key_id = str(key.pk)
+    key.delete()
+    return key_id
+
+
+def seal(row: Any, column: str, plaintext: str | bytes, *, keys: SubjectKeys | None = None) -> None:
+    """Set `row.column` to the ciphertext; the row needs its id, merchant and mode, and is not saved here.
+
+    Raises KeyDestroyed for a row of a subject that has no key.
+    """
     data = plaintext.encode() if isinstance(plaintext, str) else plaintext
-    key_id, key = _data_key(owner_of(row), row.livemode)
+    key_id, key = _data_key(row, keys)
     setattr(
         row,
         column,
@@ -29,11 +82,11 @@ def seal(row: Any, column: str, plaintext: str | bytes) -> None:
     )
 
 
-def unseal(row: Any, column: str) -> bytes:
-    """The plaintext. Raises core.crypto.CannotOpen when the bytes were moved or altered."""
+def unseal(row: Any, column: str, *, keys: SubjectKeys | None = None) -> bytes:
+    """The plaintext. Raises core.crypto.CannotOpen when the bytes were moved or altered, KeyDestroyed when erased."""
     sealed = bytes(getattr(row, column))
     key_id, _, body = sealed.partition(b".")
-    key = _key_by_id(key_id.decode(), owner_of(row), row.livemode)
+    key = _key_by_id(key_id.decode(), row, keys)
     return crypto.unseal(body, key=key, context=_context(row, column, key_id.decode()))
 
 
@@ -69,13 +122,22 @@ def _context(row: Any, column: str, key_id: str) -> str:
     return f"{key_id}:{row._meta.db_table}:{column}:{row.pk}:{owner_of(row)}:{mode}"
 
 
-def _data_key(owner: str, livemode: bool) -> tuple[str, bytes]:
-    """The owner's data key, made on first use."""
-    return _remembered(("owner", owner, livemode), lambda: _find_or_make(owner, livemode))
+def _data_key(row: Any, keys: SubjectKeys | None) -> tuple[str, bytes]:
+    """A subject's data key; a merchant's is made on first use."""
+    owner = owner_of(row)
+    if data_key_owner_of(row) != owner:
+        return (keys or SubjectKeys()).of(row)
+    return _remembered(("owner", owner, row.livemode), lambda: _find_or_make(owner, row.livemode))
 
 
-def _key_by_id(key_id: str, owner: str, livemode: bool) -> bytes:
-    return _remembered((key_id, owner, livemode), lambda: _find(key_id, owner, livemode))[1]
+def _key_by_id(key_id: str, row: Any, keys: SubjectKeys | None) -> bytes:
+    owner = owner_of(row)
+    if data_key_owner_of(row) == owner:
+        return _remembered((key_id, owner, row.livemode), lambda: _find(key_id, owner, row.livemode))[1]
+    held_id, key = (keys or SubjectKeys()).of(row)
+    if held_id != key_id:
+        raise KeyDestroyed(f"data key {key_id} does not exist")
+    return key
 
 
 def _remembered(name: tuple[str, str, bool], find: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
