@@ -104,6 +104,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         "Merchants",
         (
             ("merchants.merchant", "Merchants", "storefront"),
+            ("merchants.customer", "Customers", "group"),
             ("merchants.apikey", "API keys", "key"),
             ("merchants.provideraccount", "Provider accounts", "account_balance"),
             ("merchants.feeschedule", "Fee schedules", "percent"),

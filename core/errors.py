@@ -196,6 +196,27 @@ class NotRefundable(Conflict):
     )
 
 
+class ReferenceTaken(Conflict):
+    """Another of your customers has this `reference`. A reference is unique per mode when it is given."""
+
+    code, title = "reference_taken", "The reference belongs to another customer"
+    remedy = "Search by the reference and use that customer, or choose another reference."
+
+
+class CustomerErased(Conflict):
+    """The customer was erased. Nothing of them can be read, changed or brought back."""
+
+    code, title = "customer_erased", "The customer was erased"
+    remedy = "Create a new customer, if they ask you to."
+
+
+class LegalHold(Conflict):
+    """What is kept of this customer must be kept for now, by law; an erasure waits for that to end."""
+
+    code, title = "legal_hold", "A legal hold keeps this customer's data"
+    remedy = "Ask the people who run this installation, and send the request again when they say so."
+
+
 class PayloadTooLarge(ApiError):
     """The body is larger than this API reads."""
 

@@ -14,6 +14,7 @@ PREFIXES: dict[str, str] = {
     "aud": "audit entry",
     "cb": "callback",
     "ctok": "callback token",
+    "cus": "customer",
     "dek": "data key",
     "dlv": "delivery",
     "ent": "ledger entry",

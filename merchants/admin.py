@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -14,13 +15,14 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from core import addresses, clock
+from core import addresses, clock, contacts
 from core.admin import FormAdmin
 from core.admin_actions import ReasonForm, reasoned_action, record, staff
 from core.admin_columns import MODE, badge, column, link, moment_column, page_of
 from merchants import (  # noqa: F401  (pages register themselves)
     admin_accounts,
     admin_callbacks,
+    admin_customers,
     admin_deliveries,
     admin_fees,
     scopes,
@@ -30,8 +32,23 @@ from merchants.account_forms import Lines
 from merchants.models import ApiKey, Merchant
 
 
+class RegionField(forms.CharField):
+    """A country of phone numbers, or none."""
+
+    def __init__(self) -> None:
+        help_text = Merchant._meta.get_field("default_region").help_text
+        super().__init__(required=False, max_length=2, help_text=help_text, widget=UnfoldAdminTextInputWidget())
+
+    def clean(self, value: Any) -> str:
+        code = str(super().clean(value)).upper()
+        if code and not contacts.is_region(code):
+            raise forms.ValidationError("No country has that code.")
+        return code
+
+
 class MerchantForm(forms.Form):
     name = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget())
+    default_region = RegionField()
 
 
 class MerchantChangeForm(ReasonForm):
@@ -41,7 +58,8 @@ class MerchantChangeForm(ReasonForm):
         help_text="Without it, every key of the merchant is refused.",
         widget=UnfoldBooleanWidget(),
     )
-    field_order = ("name", "is_active", "reason")
+    default_region = RegionField()
+    field_order = ("name", "default_region", "is_active", "reason")
 
 
 ACTIVE = column("active", lambda row: badge("active", "success") if row.is_active else badge("stopped", "danger"))
@@ -52,7 +70,7 @@ class MerchantAdmin(FormAdmin):
     list_display = ("name", "id", ACTIVE, moment_column("created_at"))
     list_filter = ("is_active",)
     search_help_text = "an id exactly, or the beginning of a name"
-    fields = ("id", "name", ACTIVE, moment_column("created_at"))
+    fields = ("id", "name", ACTIVE, "default_region", moment_column("created_at"))
     actions_detail = ("edit",)
     add_form = MerchantForm
 
@@ -60,7 +78,7 @@ class MerchantAdmin(FormAdmin):
         return [term, *Merchant.objects.filter(name__istartswith=term).values_list("pk", flat=True)[:100]]
 
     def add(self, request: HttpRequest, form: forms.Form) -> HttpResponse:
-        merchant = services.create_merchant(name=form.cleaned_data["name"], by=staff(request))
+        merchant = services.create_merchant(**form.cleaned_data, by=staff(request))
         return HttpResponseRedirect(page_of(merchant.pk))
 
     @reasoned_action(
@@ -68,11 +86,11 @@ class MerchantAdmin(FormAdmin):
         permission="merchants.change_merchant",
         explain="A merchant that is not active can do nothing through the API; its payments are still settled.",
         icon="edit",
-        form=lambda row, data: MerchantChangeForm(data, initial={"name": row.name, "is_active": row.is_active}),
+        form=lambda row, data: MerchantChangeForm(data, initial=model_to_dict(row)),
     )
     def edit(self, request: HttpRequest, merchant: Merchant, form: Any) -> str:
-        given = form.cleaned_data
-        services.change_merchant(merchant, name=given["name"], is_active=given["is_active"], by=staff(request))
+        given = {name: form.cleaned_data[name] for name in ("name", "is_active", "default_region")}
+        services.change_merchant(merchant, **given, by=staff(request))
         return "Changed."
 
 

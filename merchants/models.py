@@ -6,14 +6,21 @@ from django.db import models
 from django.db.models import Q
 
 from core import clock
-from core.fields import PublicIdField, SealedField
-from events.models import Event, Work
+from core.fields import PublicIdField, SealedField, state_field, state_is_known
+from events.models import Event, Subjected, Work
+from merchants import states
 
 
 class Merchant(models.Model):
     id = PublicIdField(prefix="mer")
     name = models.CharField(max_length=200)
     is_active = models.BooleanField(default=True)
+    default_region = models.CharField(
+        max_length=2,
+        blank=True,
+        default="",
+        help_text="The country (ISO 3166, such as KE) in which phone numbers without a country code are read.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     def __str__(self) -> str:
@@ -80,6 +87,90 @@ class ProviderAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.provider})"
+
+
+class Customer(Subjected):
+    """A person or business that a merchant deals with. Contact data is sealed under a data key of its own.
+
+    The fingerprints, made under the master key `fingerprint_key`, find it; the hints are masked. A duplicate keeps
+    its row and is answered for by `merged_into`, which is never a duplicate itself. An erased one is empty.
+    """
+
+    class Type(models.TextChoices):
+        PERSON = "person"
+        BUSINESS = "business"
+
+    id = PublicIdField(prefix="cus")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="customers")
+    state = state_field(states.CUSTOMER)
+    type = models.CharField(max_length=8, choices=Type.choices, default=Type.PERSON)
+    reference = models.CharField(max_length=100, null=True)
+    name = SealedField()
+    email = SealedField()
+    phone = SealedField()
+    address = SealedField()
+    name_hint = models.CharField(max_length=40, blank=True, default="")
+    email_hint = models.CharField(max_length=260, blank=True, default="")
+    phone_hint = models.CharField(max_length=16, blank=True, default="")
+    email_fingerprint = models.CharField(max_length=64, null=True)
+    phone_fingerprint = models.CharField(max_length=64, null=True)
+    fingerprint_key = models.CharField(max_length=64, blank=True, default="")
+    metadata = models.JSONField(default=dict)
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, related_name="duplicates")
+    legal_hold = models.BooleanField(default=False)
+    legal_hold_reason = models.CharField(max_length=300, blank=True, default="")
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            state_is_known(states.CUSTOMER, name="customer_state_is_known"),
+            models.UniqueConstraint(fields=["merchant", "livemode", "reference"], name="one_customer_per_reference"),
+            models.UniqueConstraint(fields=["id", "merchant", "livemode"], name="customer_has_one_merchant_and_mode"),
+            models.CheckConstraint(
+                condition=~Q(state="erased")
+                | Q(
+                    name=None,
+                    email=None,
+                    phone=None,
+                    address=None,
+                    name_hint="",
+                    email_hint="",
+                    phone_hint="",
+                    email_fingerprint=None,
+                    phone_fingerprint=None,
+                    reference=None,
+                    metadata={},
+                    legal_hold=False,
+                    erased_at__isnull=False,
+                ),
+                name="an_erased_customer_is_empty",
+            ),
+            models.CheckConstraint(
+                condition=Q(legal_hold=False) | ~Q(legal_hold_reason=""), name="a_legal_hold_has_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="merged") | Q(merged_into__isnull=False), name="a_duplicate_has_a_survivor"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "livemode", "-id"], name="customer_list"),
+            models.Index(fields=["merchant", "livemode", "email_fingerprint"], name="customer_email"),
+            models.Index(fields=["merchant", "livemode", "phone_fingerprint"], name="customer_phone"),
+        ]
+        permissions = [
+            ("merge_customer", "Can merge two customers into one"),
+            ("erase_customer", "Can erase a customer"),
+            ("hold_customer", "Can put a customer under a legal hold and end it"),
+        ]
+
+    @property
+    def data_key_owner(self) -> str:
+        return str(self.pk)
+
+    @property
+    def survivor(self) -> "Customer":
+        """Who answers for this one."""
+        return self.merged_into or self
 
 
 class FeeSchedule(models.Model):

@@ -18,23 +18,23 @@ from merchants.authentication import key_hash
 from merchants.models import ApiKey, Merchant, ProviderAccount, WebhookEndpoint
 
 
-def create_merchant(*, name: str, by: str) -> Merchant:
-    merchant = Merchant.objects.create(name=name)
+def create_merchant(*, name: str, by: str, default_region: str = "") -> Merchant:
+    merchant = Merchant.objects.create(name=name, default_region=default_region)
     audit.record(actor=by, action="merchant.created", merchant=merchant.pk, object_id=merchant.pk)
     return merchant
 
 
-def change_merchant(merchant: Merchant, *, name: str, is_active: bool, by: str) -> None:
-    """Rename a merchant, or stop and resume everything that its keys may do."""
-    merchant.name, merchant.is_active = name, is_active
+def change_merchant(merchant: Merchant, *, name: str, is_active: bool, default_region: str, by: str) -> None:
+    """Rename a merchant, place it, or stop and resume everything that its keys may do."""
+    merchant.name, merchant.is_active, merchant.default_region = name, is_active, default_region
     with transaction.atomic():
-        merchant.save(update_fields=["name", "is_active"])
+        merchant.save(update_fields=["name", "is_active", "default_region"])
         audit.record(
             actor=by,
             action="merchant.changed",
             merchant=merchant.pk,
             object_id=merchant.pk,
-            detail={"name": name, "is_active": is_active},
+            detail={"name": name, "is_active": is_active, "default_region": default_region},
         )
 
 

@@ -15,8 +15,17 @@ from factory.django import DjangoModelFactory
 from core import clock, ids
 from events import sealing
 from events.models import Callback, Event
-from merchants import scopes, services
-from merchants.models import ApiKey, Delivery, FeeSchedule, FeeTier, Merchant, ProviderAccount, WebhookEndpoint
+from merchants import customers, scopes, services
+from merchants.models import (
+    ApiKey,
+    Customer,
+    Delivery,
+    FeeSchedule,
+    FeeTier,
+    Merchant,
+    ProviderAccount,
+    WebhookEndpoint,
+)
 from payments.models import Attempt, Operation, Payment, Receipt, Refund
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
 
@@ -89,6 +98,22 @@ class ProviderAccountFactory(DjangoModelFactory[ProviderAccount]):
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **given: Any) -> ProviderAccount:
         return services.create_provider_account(by="tests", **given)
+
+
+class CustomerFactory(DjangoModelFactory[Customer]):
+    """A person with a name; `email`, `phone` (E.164), `address` are sealed as well when given."""
+
+    class Meta:
+        model = Customer
+
+    merchant = factory.SubFactory(MerchantFactory)
+    livemode = False
+    name = factory.Sequence(lambda number: f"Njeri Kamau {number}")
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> Customer:
+        merchant, livemode = given.pop("merchant"), given.pop("livemode")
+        return customers.create_customer(merchant=merchant, livemode=livemode, given=given, by="tests")
 
 
 class FeeScheduleFactory(DjangoModelFactory[FeeSchedule]):

@@ -9,6 +9,8 @@ from core import crypto
 from core.crypto import CannotOpen, KeyRing
 from events import sealing
 from events.models import DataKey
+from events.sealing import KeyDestroyed
+from merchants.models import Customer
 from payments.models import Payment
 from tests import factories
 
@@ -94,3 +96,53 @@ def test_a_fingerprint_is_of_one_kind_scope_and_mode():
     }
     assert len(made) == 8
     assert not any("254708374149" in fingerprint for fingerprint in made)
+
+
+# Subjects with a key of their own
+
+
+@pytest.fixture
+def customer():
+    return factories.CustomerFactory(name="Njeri Kamau")
+
+
+def test_a_row_may_name_another_owner_of_its_data_key(customer):
+    assert sealing.data_key_owner_of(customer) == customer.pk
+    assert sealing.owner_of(customer) == customer.merchant_id
+    assert sealing.unseal(customer, "name") == b"Njeri Kamau"
+    key = DataKey.objects.get(owner=customer.pk)
+    assert bytes(customer.name).startswith(key.pk.encode() + b".")
+
+
+def test_a_subjects_key_is_made_once_and_never_by_sealing():
+    merchant = factories.MerchantFactory()
+    unborn = Customer(merchant=merchant, livemode=False)
+    with pytest.raises(KeyDestroyed):
+        sealing.seal(unborn, "name", "Njeri Kamau")
+    assert not DataKey.objects.filter(owner=unborn.pk).exists()
+
+
+def test_what_a_destroyed_key_sealed_is_gone_in_every_row_at_once(customer):
+    assert sealing.unseal(customer, "name")
+    key = DataKey.objects.get(owner=customer.pk)
+    assert sealing.destroy_data_key(customer) == key.pk
+    for act in (lambda: sealing.unseal(customer, "name"), lambda: sealing.seal(customer, "name", "again")):
+        with pytest.raises(KeyDestroyed):
+            act()
+    sealing.make_data_key(customer)
+    with pytest.raises(KeyDestroyed):
+        sealing.unseal(customer, "name")
+
+
+def test_a_merchants_key_is_not_destroyed_with_one_of_its_rows(payment):
+    with pytest.raises(ValueError, match="is no subject"):
+        sealing.destroy_data_key(payment)
+    assert sealing.unseal(payment, "instrument") == b"254708374149"
+
+
+def test_the_keys_of_several_subjects_are_fetched_by_one_query(django_assert_num_queries):
+    rows = factories.CustomerFactory.create_batch(3, merchant=factories.MerchantFactory())
+    keys = sealing.SubjectKeys()
+    with django_assert_num_queries(1):
+        keys.fetch(rows)
+        assert len({sealing.unseal(row, "name", keys=keys) for row in rows}) == 3

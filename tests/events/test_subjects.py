@@ -19,7 +19,7 @@ def test_the_catalogue_has_an_event_for_each_state_that_can_be_entered_and_for_e
 
 def test_a_subject_without_a_snapshot_publishes_nothing():
     assert subjects.of(Attempt()).event_types == []
-    assert all(name.startswith(("payment.", "refund.")) for name in subjects.event_types())
+    assert all(name.startswith(("customer.", "payment.", "refund.")) for name in subjects.event_types())
 
 
 def test_prefixes_and_kinds_are_unique_and_an_object_is_on_its_own_timeline_unless_it_says_more():

@@ -19,6 +19,7 @@ from tests.factories import (
     STRIPE_CREDENTIALS,
     ApiKeyFactory,
     CallbackFactory,
+    CustomerFactory,
     DeliveryFactory,
     MerchantFactory,
     ProviderAccountFactory,
@@ -33,6 +34,7 @@ PAGES = [
     WebhookEndpointFactory,
     DeliveryFactory,
     CallbackFactory,
+    CustomerFactory,
 ]
 
 
@@ -71,10 +73,17 @@ def test_a_merchant_is_added_and_stopped():
     client = staff.signed_in("merchants.view_merchant", "merchants.add_merchant", "merchants.change_merchant")
     client.post(staff.adding(Merchant), {"name": "Mama Njeri Stores"})
     merchant = Merchant.objects.get(name="Mama Njeri Stores")
-    client.post(staff.page(merchant, "edit"), {"name": "Mama Njeri", "is_active": "", "reason": "unpaid bills"})
+    client.post(staff.page(merchant, "edit"), {"name": "Mama Njeri", "default_region": "ke", "reason": "unpaid bills"})
     merchant.refresh_from_db()
-    assert (merchant.name, merchant.is_active) == ("Mama Njeri", False)
+    assert (merchant.name, merchant.is_active, merchant.default_region) == ("Mama Njeri", False, "KE")
     assert ("staff:amina", "merchant.edit", {"reason": "unpaid bills"}) in staff.recorded(merchant)
+
+
+def test_a_merchants_region_is_a_country_that_has_phone_numbers():
+    client = staff.signed_in("merchants.add_merchant")
+    answer = client.post(staff.adding(Merchant), {"name": "Mama Njeri Stores", "default_region": "XX"})
+    assert "No country has that code." in answer.text
+    assert not Merchant.objects.exists()
 
 
 def test_a_merchant_is_added_only_by_those_who_may():
