@@ -115,7 +115,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         (money_column("refunded_amount", title="refunded"), money_column("refund_reserved"), "capture"),
         (column("fee", _fee), column("net", _net), column("settlement", _settlement)),
         (MERCHANT, "reference", MODE),
-        ("method", column("payer", lambda row: row.instrument_hint or "-"), FAILURE),
+        ("method", column("payer", lambda row: row.instrument_hint or "-"), link_column("customer_id")),
+        FAILURE,
         (
             moment_column("created_at"),
             moment_column("state_changed_at", title="in this state since"),

@@ -13,6 +13,7 @@ from core import api
 from core.errors import NotFound
 from core.money import Money
 from events.idempotency import Claim
+from merchants.customer_search import everyone_of
 from merchants.openapi import PROBLEMS, list_of
 from merchants.views import ApiView
 from payments import serializers
@@ -46,8 +47,16 @@ class PaymentsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         asked = api.query(request, serializers.PaymentQuery)
-        rows = self.owned(payments()).filter(**asked.filters())
+        rows = self.owned(payments()).filter(**asked.filters(), **self._of_customer(asked))
         return Response(api.page(rows, asked, present=present_payment))
+
+    def _of_customer(self, asked: serializers.PaymentQuery) -> dict[str, list[str]]:
+        public_id = asked.validated_data.get("customer")
+        if public_id is None:
+            return {}
+        caller = self.caller
+        merchant, livemode = caller.merchant.pk, caller.livemode
+        return {"customer__in": everyone_of(merchant=merchant, livemode=livemode, public_id=public_id)}
 
     @extend_schema(
         operation_id="create_payment",

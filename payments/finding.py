@@ -14,6 +14,7 @@ _BY_ID: dict[str, Callable[[str], "QuerySet[Any, str]"]] = {
     "op": lambda term: Operation.objects.filter(pk=term).values_list("attempt__payment", flat=True),
     "ref": lambda term: Refund.objects.filter(pk=term).values_list("payment", flat=True),
     "rcpt": lambda term: Receipt.objects.filter(pk=term).values_list("attempt__payment", flat=True),
+    "cus": lambda term: Payment.objects.filter(customer=term).order_by("-pk").values_list("pk", flat=True),
     "mer": lambda term: Payment.objects.filter(merchant=term).order_by("-pk").values_list("pk", flat=True),
 }
 

@@ -7,7 +7,7 @@ from core import clock
 from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from core.money import Money
 from events.models import Subjected, Work
-from merchants.models import Merchant, ProviderAccount
+from merchants.models import Customer, Merchant, ProviderAccount
 from payments import states
 from payments.providers.base import Kind, ReceiptKind
 
@@ -26,6 +26,7 @@ class Payment(Subjected):
 
     id = PublicIdField(prefix="pay")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="payments")
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="payments", db_index=False)
     state = state_field(states.PAYMENT)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -69,6 +70,7 @@ class Payment(Subjected):
             models.Index(fields=["merchant", "livemode", "-id"], name="payment_list"),
             models.Index(fields=["merchant", "livemode", "reference"], name="payment_reference"),
             models.Index(fields=["-id"], name="payment_newest"),
+            models.Index(fields=["customer", "-id"], name="payment_customer", condition=Q(customer__isnull=False)),
         ]
         permissions = [
             ("act_on_payment", "Can ask about, cancel, refund or accept a payment"),

@@ -20,6 +20,7 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "settlement": _settlement(payment),
         "method": payment.method,
         "capture": payment.capture,
+        "customer": payment.customer_id,
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,
         "description": payment.description or None,

@@ -15,7 +15,8 @@ from core.errors import AmountNotRepresentable, InvalidRequest, NoRoute, PromptO
 from core.money import Money, NotRepresentable
 from events import sealing
 from events.idempotency import Claim
-from merchants.models import Merchant, ProviderAccount
+from merchants.customer_search import living
+from merchants.models import Customer, Merchant, ProviderAccount
 from payments.models import Attempt, Payment
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, MethodCapability
@@ -25,7 +26,7 @@ from payments.services.preparing import prepare
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
-    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token."""
+    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token, `customer` an id."""
 
     merchant: Merchant
     livemode: bool
@@ -34,6 +35,7 @@ class PaymentRequest:
     instrument: Secret | None = None
     capture: str = Payment.Capture.AUTOMATIC
     provider: str = ""
+    customer: str = ""
     reference: str = ""
     description: str = ""
     return_url: str = ""
@@ -115,6 +117,7 @@ def _new_attempt(asked: PaymentRequest, account: ProviderAccount) -> Attempt:
     payment = Payment(
         merchant=asked.merchant,
         livemode=asked.livemode,
+        customer=_customer(asked),
         amount=asked.money.amount,
         currency=asked.money.currency,
         method=asked.method,
@@ -139,6 +142,14 @@ def _new_attempt(asked: PaymentRequest, account: ProviderAccount) -> Attempt:
         asked_amount=asked.money.amount,
         prompt_lock=_prompt_lock(instrument, account, method),
     )
+
+
+def _customer(asked: PaymentRequest) -> Customer | None:
+    """Whoever answers for the id. Raises InvalidRequest that names the field."""
+    if not asked.customer:
+        return None
+    merchant, livemode = asked.merchant.pk, asked.livemode
+    return living(merchant=merchant, livemode=livemode, public_id=asked.customer, param="/customer")
 
 
 def _instrument(asked: PaymentRequest, account: ProviderAccount, method: MethodCapability) -> str:

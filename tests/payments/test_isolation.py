@@ -6,7 +6,7 @@ import pytest
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RoutePattern
 
-from merchants.models import WebhookEndpoint
+from merchants.models import Customer, WebhookEndpoint
 from merchants.views import ApiView
 from payments.models import Operation, Payment, Refund
 from tests import factories
@@ -45,7 +45,9 @@ def theirs(world, other_shop):
     held = other_shop.api.card(capture="manual")
     endpoint = other_shop.api.post("webhook-endpoints", 201, url="http://127.0.0.1:1/hook")
     event = other_shop.api.get("events")["data"][0]
+    customer = other_shop.api.post("customers", 201, name="Njeri Kamau", reference="their-1")
     return {
+        "customer_id": customer["id"],
         "payment_id": held["id"],
         "refund_id": refund["id"],
         "endpoint_id": endpoint["id"],
@@ -62,6 +64,8 @@ def fill(route, ids):
 
 
 def body_for(route):
+    if route.endswith("merge"):
+        return {"duplicate": f"cus_{NOBODYS}"}
     return {"amount": 1} if route.endswith("capture") else {"outcome": "approve"} if "simulate" in route else {}
 
 
@@ -71,6 +75,7 @@ def snapshot():
         Operation.objects.count(),
         Refund.objects.count(),
         list(WebhookEndpoint.objects.values_list("pk", "is_enabled", "url")),
+        list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
     )
 
 
@@ -133,6 +138,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "refund_id": refund.pk,
         "event_id": live_event.pk,
         "endpoint_id": live_endpoint.pk,
+        "customer_id": factories.CustomerFactory(merchant=shop.merchant, livemode=True).pk,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True

@@ -115,6 +115,17 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("DELETE", where, endpoint_id=endpoint["id"])
     ask("GET", "/v1/balance")
     ask("GET", "/v1/balance-transactions")
+    them, who = "/v1/customers", "/v1/customers/{customer_id}"
+    address = {"line1": "Moi Avenue 1", "city": "Nairobi", "country": "KE"}
+    customer, same = (ask("POST", them, {"name": "Njeri", "address": given}) for given in (address, None))
+    ask("POST", them, {"phone": "1"})
+    ask("GET", them)
+    ask("PATCH", who, {"email": "njeri@example.com"}, customer_id=customer["id"])
+    ask("POST", who + "/merge", {"duplicate": same["id"]}, customer_id=customer["id"])
+    ask("POST", pay, card | {"customer": customer["id"]})
+    ask("GET", who, customer_id=same["id"])
+    ask("DELETE", who, customer_id=customer["id"])
+    ask("GET", who, customer_id=customer["id"])
     events = ask("GET", "/v1/events")
     ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
 
