@@ -5,18 +5,30 @@ import itertools
 import pytest
 from django.db import IntegrityError, transaction
 
+from core import clock
 from core.logging import correlated
 from core.states import Verdict
 from events import subjects, transitions
 from events.models import Attention, Event, Transition
 from events.outbox import StaleRow, publish
+from merchants.models import Customer
 from payments.models import Payment
 from payments.states import PAYMENT
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+
+def an_empty_customer(state):
+    """One that its table takes in any state, as it has nothing to erase and somebody to be merged into."""
+    other = factories.CustomerFactory()
+    return Customer.objects.create(
+        merchant=other.merchant, livemode=False, state=state, merged_into=other, erased_at=clock.now()
+    )
+
+
 MADE_BY = {
+    "customer": an_empty_customer,
     "payment": factories.PaymentFactory,
     "attempt": factories.AttemptFactory,
     "refund": factories.RefundFactory,
