@@ -41,8 +41,8 @@ SNAPSHOT = (
 )
 
 SEED = (
-    "INSERT INTO merchants_merchant (id, name, is_active, created_at) VALUES (%(merchant)s, 'Yardstick', true, now()) "
-    "ON CONFLICT DO NOTHING",
+    "INSERT INTO merchants_merchant (id, name, is_active, default_region, created_at) VALUES (%(merchant)s, "
+    "'Yardstick', true, '', now()) ON CONFLICT DO NOTHING",
     "INSERT INTO merchants_provideraccount (id, merchant_id, livemode, provider, name, host, options, priority, "
     "is_enabled, revision, created_at) VALUES (%(account)s, %(merchant)s, false, 'stripe', 'Stripe', 'simulator', "
     "'{}', 100, true, 1, now()) ON CONFLICT DO NOTHING",
@@ -108,8 +108,8 @@ OUTCOME = (
     TRANSITION.format(id="%(operation_step)s", subject="%(operation)s", before="sending"),
 )
 ANSWER = (
-    "INSERT INTO events_idempotencyanswer (id, merchant, livemode, key, status, body, created_at) VALUES (%(answer)s, "
-    "%(merchant)s, false, %(idempotency)s, 201, %(body)s, %(now)s)",
+    "INSERT INTO events_idempotencyanswer (id, merchant, livemode, key, data_key_owner, status, body, created_at) "
+    "VALUES (%(answer)s, %(merchant)s, false, %(idempotency)s, '', 201, %(body)s, %(now)s)",
     "INSERT INTO events_auditentry (id, merchant, livemode, actor, action, object_id, address, request_id, detail, at, "
     "mac) VALUES (%(answered)s, %(merchant)s, false, %(by)s, 'api.answered', %(payment)s, '127.0.0.1', %(number)s, "
     "%(answered_detail)s, %(now)s, %(hash)s)",
