@@ -4,15 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('events', '0003_callbacks_by_operation'),
+        ("events", "0003_callbacks_by_operation"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='attention',
-            name='reason',
-            field=models.CharField(choices=[('unknown', 'outcome unknown at the end of its schedule'), ('parked', 'a word that contradicts or is not known'), ('unmatched', 'a callback that fits no operation'), ('underpaid', 'less money than was asked'), ('overpaid', 'more money than was asked'), ('quarantined', 'a callback from a wrong address or with a wrong signature'), ('failing', 'work that fails again and again'), ('overdrawn', 'an account below zero by what has happened')], max_length=16),
+            model_name="attention",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("unknown", "outcome unknown at the end of its schedule"),
+                    ("parked", "a word that contradicts or is not known"),
+                    ("unmatched", "a callback that fits no operation"),
+                    ("underpaid", "less money than was asked"),
+                    ("overpaid", "more money than was asked"),
+                    ("quarantined", "a callback from a wrong address or with a wrong signature"),
+                    ("failing", "work that fails again and again"),
+                    ("overdrawn", "an account below zero by what has happened"),
+                ],
+                max_length=16,
+            ),
         ),
     ]
