@@ -51,9 +51,17 @@ def update_and_insert(
 def newest_first(rows: "models.QuerySet[Any]", *, at_once: int = 1000) -> Iterator[Any]:
     """Every row, the newest first, read a piece at a time by primary key: in flat memory, in no long transaction."""
     piece = list(rows.order_by("-pk")[:at_once])
+    give_back()
     while piece:
         yield from piece
         piece = list(rows.filter(pk__lt=piece[-1].pk).order_by("-pk")[:at_once])
+        give_back()
+
+
+def give_back() -> None:
+    """Let others have this thread's connection while somebody slow is waited for; inside a transaction it is kept."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def violated(error: Exception) -> str:
