@@ -1,14 +1,34 @@
 """The registry through which this floor knows the domains' objects without importing them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from django.db import models
+from django.db.models.expressions import Combinable
 
 from core.states import Machine
 
 Present = Callable[[Any], dict[str, Any]]
+
+
+TRANSACTION_COLUMNS = ("method", "provider", "provider_id", "reference", "payment")
+"""What a kind of transaction says of itself, beside its state, amount and currency; absent is null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """How a subject's rows stand in the one history of money, which reads each table by its index on
+    `merchant, livemode, -created_at, -id`.
+
+    `columns` says where each of TRANSACTION_COLUMNS is. What lies in another table is a scalar subquery: a join
+    would let the planner begin with that table and sort, a subquery is asked only for the rows that are shown.
+    `reference_at` leads to the row with the merchant's reference, from which such a search begins.
+    """
+
+    direction: Literal["in", "out"]
+    columns: Mapping[str, Combinable]
+    reference_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +37,8 @@ class Subject:
 
     `present` gives the public snapshot that events carry; without it the subject publishes nothing.
     `facts` are event types beside those of its states; `search` the fields by which staff find one;
-    `relatives` gives the ids whose rows belong on one timeline with this object's.
+    `relatives` gives the ids whose rows belong on one timeline with this object's; `transactions` its place in the
+    history of money, where it has one.
     """
 
     prefix: str
@@ -28,6 +49,7 @@ class Subject:
     facts: frozenset[str] = frozenset()
     search: tuple[str, ...] = ()
     relatives: Callable[[Any], list[str]] = field(default=lambda row: [row.pk])
+    transactions: Transactions | None = None
 
     @property
     def event_types(self) -> list[str]:

@@ -18,6 +18,7 @@ class MerchantsConfig(AppConfig):
                 "customers:read": "See customers, with their contact data",
                 "customers:write": "Create, change, merge and erase customers",
                 "events:read": "Read events",
+                "transactions:read": "See the history of payments, refunds and other movements of money",
                 "balance:read": "See balances and what made them",
             }
         )

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from merchants import api, api_balance, api_customers
+from merchants import api, api_balance, api_customers, api_transactions
 
 urlpatterns = [
     path("webhook-endpoints", api.EndpointsView.as_view()),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("customers", api_customers.CustomersView.as_view()),
     path("customers/<str:customer_id>", api_customers.CustomerView.as_view()),
     path("customers/<str:customer_id>/merge", api_customers.MergeView.as_view()),
+    path("transactions", api_transactions.TransactionsView.as_view()),
     path("events", api.EventsView.as_view()),
     path("events/<str:event_id>", api.EventView.as_view()),
 ]

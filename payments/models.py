@@ -71,6 +71,7 @@ class Payment(Subjected):
             models.Index(fields=["merchant", "livemode", "reference"], name="payment_reference"),
             models.Index(fields=["-id"], name="payment_newest"),
             models.Index(fields=["customer", "-id"], name="payment_customer", condition=Q(customer__isnull=False)),
+            models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="payment_history"),
         ]
         permissions = [
             ("act_on_payment", "Can ask about, cancel, refund or accept a payment"),
@@ -169,6 +170,7 @@ class Refund(Subjected):
             ),
             models.UniqueConstraint(fields=["id", "livemode"], name="refund_has_one_mode"),
         ]
+        indexes = [models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="refund_history")]
 
     @property
     def money(self) -> Money:

@@ -1,6 +1,8 @@
 """What this domain registers: its objects with a lifecycle."""
 
-from events.subjects import Subject
+from django.db.models import F, OuterRef, Subquery
+
+from events.subjects import Subject, Transactions
 from payments import states
 from payments.models import Attempt, Operation, Payment, Refund
 from payments.presentation import payment_snapshot, present_refund
@@ -15,6 +17,32 @@ def _relatives(payment: Payment) -> list[str]:
     return ids
 
 
+_LAST_ATTEMPT = Attempt.objects.filter(payment=OuterRef("pk")).order_by("-pk")
+_REFUNDED = Payment.objects.filter(pk=OuterRef("payment_id"))
+_REFUNDED_AT = Attempt.objects.filter(pk=OuterRef("attempt_id"))
+
+PAYMENTS = Transactions(
+    direction="in",
+    columns={
+        "method": F("method"),
+        "provider": Subquery(_LAST_ATTEMPT.values("account__provider")[:1]),
+        "provider_id": Subquery(_LAST_ATTEMPT.values("provider_id")[:1]),
+        "reference": F("reference"),
+        "payment": F("pk"),
+    },
+)
+REFUNDS = Transactions(
+    direction="out",
+    columns={
+        "method": Subquery(_REFUNDED.values("method")[:1]),
+        "provider": Subquery(_REFUNDED_AT.values("account__provider")[:1]),
+        "provider_id": F("provider_id"),
+        "reference": Subquery(_REFUNDED.values("reference")[:1]),
+        "payment": F("payment_id"),
+    },
+    reference_at="payment__",
+)
+
 SUBJECTS = (
     Subject(
         prefix="pay",
@@ -25,6 +53,7 @@ SUBJECTS = (
         facts=frozenset({"overpaid", "underpaid"}),
         search=("id", "reference"),
         relatives=_relatives,
+        transactions=PAYMENTS,
     ),
     Subject(
         prefix="ref",
@@ -33,6 +62,7 @@ SUBJECTS = (
         machine=states.REFUND,
         present=present_refund,
         search=("id", "provider_id"),
+        transactions=REFUNDS,
     ),
     Subject(prefix="att", kind="attempt", model=Attempt, machine=states.ATTEMPT, search=("provider_id",)),
     Subject(prefix="op", kind="operation", model=Operation, machine=states.OPERATION),
