@@ -16,7 +16,7 @@ from events.idempotency import Claim
 from merchants.customer_search import everyone_of
 from merchants.openapi import PROBLEMS, list_of
 from merchants.views import ApiView
-from payments import serializers
+from payments import finding, serializers
 from payments.models import Payment, Refund
 from payments.presentation import present_payment, present_refund
 from payments.services import browsers, changing, resolving, simulating, taking
@@ -48,7 +48,7 @@ class PaymentsView(ApiView):
     def get(self, request: Request) -> Response:
         asked = api.query(request, serializers.PaymentQuery)
         rows = self.owned(payments()).filter(**asked.filters(), **self._of_customer(asked))
-        return Response(api.page(rows, asked, present=present_payment))
+        return Response(api.page(self._known_to_provider(rows, asked), asked, present=present_payment))
 
     def _of_customer(self, asked: serializers.PaymentQuery) -> dict[str, list[str]]:
         public_id = asked.validated_data.get("customer")
@@ -57,6 +57,13 @@ class PaymentsView(ApiView):
         caller = self.caller
         merchant, livemode = caller.merchant.pk, caller.livemode
         return {"customer__in": everyone_of(merchant=merchant, livemode=livemode, public_id=public_id)}
+
+    def _known_to_provider(self, rows: QuerySet[Payment], asked: serializers.PaymentQuery) -> QuerySet[Payment]:
+        given, caller = asked.validated_data, self.caller
+        if "provider" in given:
+            rows = finding.taken_by(rows, given["provider"])
+        words = {name: given[name] for name in finding.PROVIDER_WORDS if name in given}
+        return finding.known_to_provider_as(rows, words, merchant=caller.merchant.pk, livemode=caller.livemode)
 
     @extend_schema(
         operation_id="create_payment",

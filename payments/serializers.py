@@ -93,12 +93,18 @@ class SimulateInput(StrictSerializer):
 
 
 class PaymentQuery(ListQuery):
+    """`provider_reference` is what the provider was given for an attempt, `provider_id` what it calls the attempt,
+    and `receipt` what it calls money that moved, in or back: an M-Pesa receipt number, a Stripe charge or refund."""
+
     state = serializers.ChoiceField(PaymentState.choices, required=False)
     provider = serializers.ChoiceField(list(REGISTRY), required=False)
     method = serializers.ChoiceField(METHODS, required=False)
     currency = CurrencyField(required=False)
     customer = serializers.CharField(max_length=32, required=False, help_text="With those merged into them")
     reference = serializers.CharField(max_length=100, required=False)
+    provider_reference = serializers.CharField(max_length=64, required=False)
+    provider_id = serializers.CharField(max_length=100, required=False)
+    receipt = serializers.CharField(max_length=100, required=False)
     amount__gte = serializers.IntegerField(required=False, min_value=0, max_value=MAX_AMOUNT)
     amount__lte = serializers.IntegerField(required=False, min_value=0, max_value=MAX_AMOUNT)
     created__gte = serializers.DateTimeField(required=False)
@@ -106,7 +112,6 @@ class PaymentQuery(ListQuery):
 
     FILTERS = {
         "state": "state",
-        "provider": "attempts__account__provider",
         "method": "method",
         "currency": "currency",
         "reference": "reference",
