@@ -131,6 +131,19 @@ INTACT = column(
 )
 
 
+class StatusClass(SimpleListFilter):
+    """Requests to the API by how they were answered; what went wrong has an index of its own."""
+
+    title = "answered"
+    parameter_name = "answered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(word, word) for word in AuditEntry.STATUS_CLASSES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.answered(self.value()) if self.value() else queryset
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = (
@@ -138,12 +151,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "action",
         column("actor", lambda row: link(row.actor)),
         column("object", lambda row: link(row.object_id)),
+        column("request", lambda row: row.request_told),
         "address",
         moment_column("at"),
         INTACT,
     )
-    list_filter = ("livemode",)
-    search_help_text = "the id of an entry, an object or a merchant, exactly"
+    list_filter = (StatusClass, "livemode")
+    search_help_text = (
+        "the id of an entry, an object, a merchant, a key or a request, or a person as staff:name, exactly"
+    )
     fields = (
         "id",
         "action",
@@ -153,12 +169,22 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         MODE,
         "address",
         "request_id",
+        "method",
+        "route",
+        "status",
+        "milliseconds",
         "detail",
         moment_column("at"),
         INTACT,
     )
 
     def find(self, term: str) -> list[str]:
-        if term.startswith("mer_"):
-            return list(AuditEntry.objects.filter(merchant=term).order_by("-pk").values_list("pk", flat=True)[:1000])
-        return [term, *AuditEntry.objects.filter(object_id=term).values_list("pk", flat=True)[:1000]]
+        """Each of these begins an index."""
+        found = [term]
+        looks: list[dict[str, Any]] = [{"merchant": term, "livemode": livemode} for livemode in (False, True)]
+        for look in (*looks, {"actor": term}):
+            rows = AuditEntry.objects.filter(**look).order_by("-at", "-pk")
+            found += rows.values_list("pk", flat=True)[:1000]
+        for look in ({"object_id": term}, {"request_id": term}):
+            found += AuditEntry.objects.filter(**look).values_list("pk", flat=True)[:1000]
+        return found

@@ -1,6 +1,7 @@
 """The audit log: inserted rows that carry their own HMAC."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,19 @@ from core.logging import request_id
 from events.models import AuditEntry, RefusedKeys
 
 
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What is kept of a request: never a body, a value in its path, or its query."""
+
+    method: str
+    route: str
+    status: int | None = None
+    milliseconds: int | None = None
+
+
+_NO_REQUEST = RequestFacts("", "")
+
+
 def entry(
     *,
     actor: str,
@@ -21,8 +35,10 @@ def entry(
     object_id: str = "",
     address: str | None = None,
     detail: dict[str, Any] | None = None,
+    request: RequestFacts | None = None,
 ) -> AuditEntry:
     """An unsaved row with its HMAC, for callers that insert it together with what it tells of."""
+    told = request or _NO_REQUEST
     made = AuditEntry(
         merchant=merchant,
         livemode=livemode,
@@ -31,6 +47,10 @@ def entry(
         object_id=object_id,
         address=address,
         request_id=request_id.get(),
+        method=told.method,
+        route=told.route,
+        status=told.status,
+        milliseconds=told.milliseconds,
         detail=detail or {},
     )
     made.mac = _mac(made)
@@ -81,6 +101,8 @@ def _canonical(row: AuditEntry) -> str:
             row.request_id,
             row.detail,
             clock.rfc3339(row.at),
+            # Only where there is one, so that rows from before there was a place for it stay intact.
+            *([row.method, row.route, row.status, row.milliseconds] if row.method else []),
         ],
         sort_keys=True,
         separators=(",", ":"),

@@ -198,11 +198,22 @@ class IdempotencyAnswer(models.Model):
         constraints = [models.UniqueConstraint(fields=["merchant", "livemode", "key"], name="one_answer_per_key")]
 
 
+class AuditEntries(models.QuerySet["AuditEntry"]):
+    def answered(self, status_class: str) -> "AuditEntries":
+        """Requests whose answer was of that class, such as 4xx."""
+        first = 100 * AuditEntry.STATUS_CLASSES.index(status_class) + 200
+        return self.filter(status__gte=first, status__lt=first + 100)
+
+
 class AuditEntry(models.Model):
     """Who did what. Inserted only; `mac` is the row's own HMAC, so that an edited row shows itself.
 
-    For the API these rows are the request log too: `accepted` with the claim, `answered` with the outcome.
+    For the API these rows are the request log too: `accepted` with the claim, `answered` with the outcome,
+    `refused` where a known key was. Only such rows have a `method` and a `route`, which is the path with the names
+    of its parts instead of their values.
     """
+
+    STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
     id = PublicIdField(prefix="aud")
     merchant = models.CharField(max_length=32, blank=True, default="")
@@ -212,18 +223,39 @@ class AuditEntry(models.Model):
     object_id = models.CharField(max_length=32, blank=True, default="")
     address = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True, default="")
+    method = models.CharField(max_length=8, blank=True, default="")
+    route = models.CharField(max_length=200, blank=True, default="")
+    status = models.PositiveSmallIntegerField(null=True)
+    milliseconds = models.PositiveIntegerField(null=True)
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(default=clock.now)
     mac = models.CharField(max_length=64)
 
+    objects = AuditEntries.as_manager()
+
     class Meta:
         indexes = [
             models.Index(fields=["object_id"], name="audit_object"),
-            models.Index(fields=["merchant", "-id"], name="audit_merchant"),
+            models.Index(fields=["merchant", "livemode", "-at", "-id"], name="audit_merchant_history"),
+            models.Index(fields=["actor", "-at", "-id"], name="audit_actor_history"),
+            models.Index(fields=["request_id"], name="audit_request"),
+            models.Index(fields=["-id"], name="audit_failed", condition=Q(status__gte=400)),
+            models.Index(
+                fields=["merchant", "livemode", "-at", "-id"],
+                name="audit_failed_history",
+                condition=Q(status__gte=400),
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def request_told(self) -> str:
+        """`GET /v1/payments: 200 in 12 ms`; empty for what was no request to the API."""
+        outcome = f": {self.status}" if self.status else ""
+        took = f" in {self.milliseconds} ms" if self.milliseconds is not None else ""
+        return f"{self.method} {self.route}{outcome}{took}" if self.method else ""
 
 
 class RefusedKeys(models.Model):

@@ -60,7 +60,8 @@ def _callbacks(ids: Sequence[str]) -> Iterable[Moment]:
 
 def _audit(ids: Sequence[str]) -> Iterable[Moment]:
     for row in AuditEntry.objects.filter(object_id__in=ids).order_by("-pk")[:LIMIT]:
-        told = [f"{name}: {value}" for name, value in row.detail.items() if value]
+        told = [row.request_told] if row.method else []
+        told += [f"{name}: {value}" for name, value in row.detail.items() if value]
         yield Moment(
             at=row.at,
             kind="audit",

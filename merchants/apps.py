@@ -19,6 +19,7 @@ class MerchantsConfig(AppConfig):
                 "customers:write": "Create, change, merge and erase customers",
                 "events:read": "Read events",
                 "transactions:read": "See the history of payments, refunds and other movements of money",
+                "request_logs:read": "See the log of API requests",
                 "balance:read": "See balances and what made them",
             }
         )

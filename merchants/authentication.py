@@ -15,6 +15,7 @@ from core.errors import Forbidden, RateLimited, Unauthorized
 from events import audit
 from merchants import limits
 from merchants.models import ApiKey, Merchant
+from merchants.request_log import facts_of
 
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -62,9 +63,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise _refuse_unknown(address)
         fault = _fault(key, address)
         if fault:
-            _record_refusal(key, address, fault)
+            _record_refusal(request, key, address, fault, status=Unauthorized.status)
             raise _unauthorized()
-        caller = Caller(key, address, _limited(key, address))
+        caller = Caller(key, address, _limited(request, key, address))
         _note_use(key, address)
         return caller, key
 
@@ -102,11 +103,11 @@ def _fault(key: ApiKey, address: str) -> str:
     return ""
 
 
-def _limited(key: ApiKey, address: str) -> dict[str, str]:
+def _limited(request: Request, key: ApiKey, address: str) -> dict[str, str]:
     try:
         return limits.check(settings.RATE_LIMIT_PER_KEY, "key", key.pk)
     except RateLimited:
-        _record_refusal(key, address, "rate_limited")
+        _record_refusal(request, key, address, "rate_limited", status=RateLimited.status)
         raise
 
 
@@ -114,13 +115,14 @@ def _unauthorized() -> Unauthorized:
     return Unauthorized("The API key is missing or not current. Send it as `Authorization: Bearer sk_…`.")
 
 
-def _record_refusal(key: ApiKey, address: str, reason: str, **detail: str) -> None:
+def _record_refusal(request: Request, key: ApiKey, address: str, reason: str, *, status: int, **detail: str) -> None:
     audit.record(
         actor=key.pk,
         action="api.refused",
         merchant=key.merchant_id,
         livemode=key.livemode,
         address=address,
+        request=facts_of(request, status=status),
         detail={"reason": reason, **detail},
     )
 
@@ -141,5 +143,6 @@ class HasScope(BasePermission):
         caller: Caller = request.user  # type: ignore[assignment]  # our authentication gives no other
         if scope is None or scope in caller.key.scopes:
             return True
-        _record_refusal(caller.key, caller.address, "scope_missing", scope=scope)
+        status = Forbidden.status
+        _record_refusal(request, caller.key, caller.address, "scope_missing", status=status, scope=scope)
         raise Forbidden(f"This key lacks the scope {scope}.", param=scope)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from merchants import api, api_balance, api_customers, api_transactions
+from merchants import api, api_balance, api_customers, api_request_logs, api_transactions
 
 urlpatterns = [
     path("webhook-endpoints", api.EndpointsView.as_view()),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("customers/<str:customer_id>", api_customers.CustomerView.as_view()),
     path("customers/<str:customer_id>/merge", api_customers.MergeView.as_view()),
     path("transactions", api_transactions.TransactionsView.as_view()),
+    path("request-logs", api_request_logs.RequestLogsView.as_view()),
     path("events", api.EventsView.as_view()),
     path("events/<str:event_id>", api.EventView.as_view()),
 ]

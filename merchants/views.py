@@ -16,6 +16,7 @@ from events import audit, idempotency
 from events.idempotency import Claim
 from events.models import AuditEntry
 from merchants.authentication import Caller
+from merchants.request_log import facts_of
 
 MAX_KEY_LENGTH = 255
 
@@ -61,9 +62,7 @@ class ApiView(APIView):
         return answered
 
     def _entry(self, caller: Caller, action: str, object_id: str, status: int | None = None) -> AuditEntry:
-        detail: dict[str, Any] = {"method": self.request.method, "route": self._route()}
-        if status is not None:
-            detail |= {"status": status, "milliseconds": round((time.monotonic() - self.started) * 1000)}
+        took = None if status is None else round((time.monotonic() - self.started) * 1000)
         return audit.entry(
             actor=caller.actor,
             action=action,
@@ -71,12 +70,8 @@ class ApiView(APIView):
             livemode=caller.livemode,
             object_id=object_id,
             address=caller.address,
-            detail=detail,
+            request=facts_of(self.request, status=status, milliseconds=took),
         )
-
-    def _route(self) -> str:
-        match = self.request.resolver_match
-        return match.route if match else ""
 
     def once(
         self,

@@ -100,6 +100,18 @@ def test_audit_entries_are_found_by_object_and_by_merchant():
     assert "elsewhere.done" not in found
 
 
+def test_requests_are_found_by_key_and_by_request_and_sorted_out_by_their_answer():
+    good, bad = (
+        audit.record(actor=f"key_{status}", action="api.answered", request=audit.RequestFacts("GET", route, status, 5))
+        for route, status in (("/v1/good", 200), ("/v1/bad", 404))
+    )
+    client = staff.signed_in("events.view_auditentry")
+    assert "GET /v1/bad: 404 in 5 ms" in client.get(staff.page(bad)).text + client.get(staff.listing(AuditEntry)).text
+    for query in ({"q": "key_404"}, {"answered": "4xx"}):
+        found = client.get(staff.listing(AuditEntry), query).text
+        assert (bad.pk in found, good.pk in found) == (True, False)
+
+
 @pytest.mark.parametrize("model", [Attention, Event, AuditEntry])
 def test_a_list_takes_as_many_queries_for_25_rows_as_for_one(model):
     rows = {

@@ -142,9 +142,8 @@ def test_an_answered_request_is_written_down_with_route_status_and_duration(api)
     response = api.get(f"{PATH}/evt_1?x=1")
     row = AuditEntry.objects.get(action="api.answered")
     assert (row.actor, row.merchant, row.request_id) == (api.key.pk, api.key.merchant_id, response["X-Request-Id"])
-    milliseconds = row.detail.pop("milliseconds")
-    assert row.detail == {"method": "GET", "route": "v1/events/<str:event_id>", "status": 404}
-    assert 0 <= milliseconds < 5000
+    assert (row.method, row.route, row.status, row.detail) == ("GET", "/v1/events/{event_id}", 404, {})
+    assert 0 <= row.milliseconds < 5000
 
 
 def test_a_key_is_stored_as_a_keyed_hash_and_shown_by_its_ends(api):

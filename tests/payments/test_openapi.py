@@ -127,6 +127,7 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("DELETE", who, customer_id=customer["id"])
     ask("GET", who, customer_id=customer["id"])
     ask("GET", "/v1/transactions")
+    ask("GET", "/v1/request-logs")
     events = ask("GET", "/v1/events")
     ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
 
