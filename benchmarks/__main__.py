@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import create, deliver, ledger, results, steady
+from benchmarks import auth, create, deliver, ledger, pages, results, steady
 from benchmarks.checkouts import checked_out
 from benchmarks.databases import Databases, databases
 from benchmarks.plan import Plan
@@ -27,6 +27,8 @@ CASES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "deliver": deliver.run,
     "deliver_healthy": deliver.run_healthy,
     "ledger": ledger.run,
+    "list": pages.run,
+    "auth": auth.run,
 }
 ALSO = {"create_cpu": "create", "steady_p99": "steady"}
 """Rows that another case tells."""

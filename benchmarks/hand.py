@@ -16,11 +16,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
 
-    from benchmarks.inside import COMMANDS
+    from benchmarks import inside, inside_reads
 
+    commands = {**inside.COMMANDS, **inside_reads.COMMANDS}
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(COMMANDS[asked.pop("do")](**asked)), flush=True)
+        print(json.dumps(commands[asked.pop("do")](**asked)), flush=True)
 
 
 if __name__ == "__main__":

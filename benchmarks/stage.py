@@ -49,6 +49,7 @@ class Stage:
         self.provider_url = ""
         self.receiver_url = ""
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self._environment: dict[str, str] = {}
         self._stack = ExitStack()
 
     def open(self, wants: Wants) -> None:
@@ -69,11 +70,16 @@ class Stage:
         if wants.worker:
             self._start("worker", WORKER, environment)
             self._start("beat", BEAT, environment)
+        self._environment = environment
         if wants.web:
-            port = free_port()
-            web = self._start("web", (*WEB, "--port", str(port), "config.wsgi:application"), environment)
-            await_port(port, web, self._log("web"))
-            self.url = f"http://127.0.0.1:{port}"
+            self.url = self.serve("web", "config.wsgi:application")
+
+    def serve(self, name: str, application: str) -> str:
+        """Start a web server, and say where it is."""
+        port = free_port()
+        web = self._start(name, (*WEB, "--port", str(port), application), self._environment)
+        await_port(port, web, self._log(name))
+        return f"http://127.0.0.1:{port}"
 
     def ask(self, command: str, **details: Any) -> dict[str, Any]:
         """Have the hand inside do a command of `benchmarks.inside`."""

@@ -169,6 +169,8 @@ PROMPT_LIFE = timedelta(seconds=env.float("PROMPT_LIFE_SECONDS", default=300))
 RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)
 """Multiplies the times at which providers declare that they want to be asked."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)
+AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
+"""How long audit rows of reads may wait to be written together; a process that is killed loses them. 0: not at all."""
 
 # Limits
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from django.db import connection, models
 
+Row = TypeVar("Row", bound=models.Model)
 Column: TypeAlias = "models.Field[Any, Any]"
 
 
@@ -56,6 +57,19 @@ def newest_first(rows: "models.QuerySet[Any]", *, at_once: int = 1000) -> Iterat
         yield from piece
         piece = list(rows.filter(pk__lt=piece[-1].pk).order_by("-pk")[:at_once])
         give_back()
+
+
+def columns_of(kind: type[models.Model], alias: str) -> str:
+    """All columns of a table, quoted, for a statement that is written once: `read` makes rows of what it gives."""
+    return ", ".join(f"{alias}.{_name(str(field.column))}" for field in kind._meta.concrete_fields)
+
+
+def read(kind: "type[Row]", values: Sequence[Any]) -> "Row":
+    """The row that the ORM would have made of these values of its columns, in the order of `columns_of`."""
+    fields = kind._meta.concrete_fields
+    read_by: list[Any] = [getattr(field, "from_db_value", None) for field in fields]
+    made = [value if by is None else by(value, None, connection) for by, value in zip(read_by, values, strict=True)]
+    return kind.from_db(connection.alias, [field.attname for field in fields], made)
 
 
 def give_back() -> None:

@@ -1,16 +1,24 @@
 """The audit log: inserted rows that carry their own HMAC."""
 
 import json
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from core import addresses, clock
 from core.crypto import KeyRing, Purpose, matches
+from core.database import give_back
 from core.logging import request_id
+from core.middleware import is_database_away
 from events.models import AuditEntry, RefusedKeys
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,83 @@ def record(**facts: Any) -> AuditEntry:
     made = entry(**facts)
     made.save(force_insert=True)
     return made
+
+
+class _Waiting:
+    """Rows of reads, kept for a moment so that many are one statement and one commit.
+
+    The first of a batch has the batch written after `settings.AUDIT_BATCH_SECONDS` by a thread of its own. A process
+    that ends waits for that thread; one that is killed loses what waits. While the database is away, the newest
+    rows are kept, up to a number.
+    """
+
+    MOST = 10_000
+    AT_ONCE = 500
+
+    def __init__(self) -> None:
+        self._rows: list[AuditEntry] = []
+        self._lock = threading.Lock()
+        # Its thread is joined when the interpreter ends, after it has done what it was given.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="audit")
+
+    def add(self, row: AuditEntry) -> None:
+        with self._lock:
+            self._rows.append(row)
+            first = len(self._rows) == 1
+        if first:
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        try:
+            self._writer.submit(self._wait_and_write)
+        except RuntimeError:  # the interpreter is ending
+            self._write()
+
+    def _wait_and_write(self) -> None:
+        time.sleep(settings.AUDIT_BATCH_SECONDS)
+        try:
+            self._write()
+        finally:
+            give_back()
+
+    def _write(self) -> None:
+        with self._lock:
+            rows, self._rows = self._rows, []
+        try:
+            AuditEntry.objects.bulk_create(rows, batch_size=self.AT_ONCE)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the rows must not be lost with it)
+            if is_database_away(error):
+                self._keep(rows)
+            else:
+                self._write_singly(rows)
+
+    def _keep(self, rows: list[AuditEntry]) -> None:
+        logger.warning("audit rows of reads wait for the database", extra={"rows": len(rows)})
+        with self._lock:
+            self._rows = (rows + self._rows)[-self.MOST :]
+        self._writer.submit(self._wait_and_write)
+
+    def _write_singly(self, rows: list[AuditEntry]) -> None:
+        """One row that the database does not take must not cost the others."""
+        for row in rows:
+            try:
+                row.save(force_insert=True)
+            except DatabaseError:
+                logger.exception("an audit row could not be written", extra={"entry": row.pk})
+
+
+_waiting = _Waiting()
+
+
+def record_read(row: AuditEntry) -> None:
+    """Insert a row that tells of a read: up to a second later, with others (money.md 24b).
+
+    Inside a transaction, or where settings.AUDIT_BATCH_SECONDS is 0, at once.
+    """
+    if connection.in_atomic_block or not settings.AUDIT_BATCH_SECONDS:
+        row.save(force_insert=True)
+    else:
+        _waiting.add(row)
 
 
 def is_intact(row: AuditEntry) -> bool:

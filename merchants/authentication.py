@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from core import addresses, clock
 from core.crypto import KeyRing, Purpose
+from core.database import columns_of, read
 from core.errors import Forbidden, RateLimited, Unauthorized
 from events import audit
 from merchants import limits
@@ -81,7 +84,25 @@ def _presented(request: Request) -> str:
 def _find(presented: str) -> ApiKey | None:
     if not presented.startswith("sk_") or len(presented) > 200:
         return None
-    return ApiKey.objects.select_related("merchant").filter(hash__in=_hashes(presented)).first()
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(), [_hashes(presented)])
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    width = len(ApiKey._meta.concrete_fields)
+    key = read(ApiKey, found[:width])
+    key.merchant = read(Merchant, found[width:])
+    return key
+
+
+@lru_cache(maxsize=1)
+def _statement() -> str:
+    """Of every request's cost the ORM took a fifth to write this anew."""
+    columns = f"{columns_of(ApiKey, 'k')}, {columns_of(Merchant, 'm')}"
+    return (
+        f"SELECT {columns} FROM {ApiKey._meta.db_table} k JOIN {Merchant._meta.db_table} m ON m.id = k.merchant_id "  # noqa: S608  (names from models)
+        "WHERE k.hash = ANY(%s) LIMIT 1"
+    )
 
 
 def _refuse_unknown(address: str) -> Unauthorized:

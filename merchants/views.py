@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import orjson
 from django.db.models import QuerySet
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -58,8 +59,15 @@ class ApiView(APIView):
             for name, value in caller.headers.items():
                 answered[name] = value
             if not self.claimed and answered.status_code not in (401, 403, 429, 503):
-                self._entry(caller, "api.answered", "", answered.status_code).save(force_insert=True)
+                self._record(self._entry(caller, "api.answered", "", answered.status_code))
         return answered
+
+    def _record(self, row: AuditEntry) -> None:
+        """A write's outcome at once, a read's with others (money.md 24b)."""
+        if self.request.method in SAFE_METHODS:
+            audit.record_read(row)
+        else:
+            row.save(force_insert=True)
 
     def _entry(self, caller: Caller, action: str, object_id: str, status: int | None = None) -> AuditEntry:
         took = None if status is None else round((time.monotonic() - self.started) * 1000)

@@ -25,6 +25,7 @@ def pytest_configure(config):
         return
     if settings.STATIC_ROOT:  # whitenoise warns where it is missing
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    settings.AUDIT_BATCH_SECONDS = 0.0  # what one test reads must not be written into the next
     number = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     _use_redis(f"{settings.REDIS_URL.rpartition('/')[0]}/{number}")
 

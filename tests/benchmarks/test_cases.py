@@ -16,6 +16,8 @@ ROWS = {
     "deliver": ["deliver"],
     "deliver_healthy": ["deliver_healthy"],
     "ledger": ["ledger_hot", "ledger_hot_history", "ledger_spread", "ledger_spread_history"],
+    "list": ["list"],
+    "auth": ["auth"],
 }
 SHAPE = ["name", "value", "unit", "yardstick", "ratio", "better", "aim", "met"]
 

@@ -1,6 +1,11 @@
 """The audit log: inserted rows that show it when somebody edits them."""
 
+import os
+import subprocess
+import sys
+import time
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import Error, connection, transaction
@@ -78,6 +83,76 @@ def test_the_database_refuses_to_change_or_delete_what_has_happened(statement, m
     with pytest.raises(Error, match=f"{table} is append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement.format(table=table, column=column))
     assert model.objects.count() == 1
+
+
+READ = audit.RequestFacts("GET", "/v1/payments", 200, 12)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("method", "POST"), ("method", ""), ("route", "/v1/refunds"), ("status", 201), ("milliseconds", None)],
+)
+def test_a_request_that_was_edited_shows_itself(column, value):
+    row = recorded(request=READ)
+    assert audit.is_intact(row)
+    setattr(row, column, value)
+    assert not audit.is_intact(row)
+
+
+def read(number):
+    return audit.entry(actor="key_1", action="api.answered", object_id=f"pay_{number}", request=READ)
+
+
+def written(count):
+    ends = time.monotonic() + 5
+    while AuditEntry.objects.count() < count and time.monotonic() < ends:
+        time.sleep(0.02)
+    rows = list(AuditEntry.objects.order_by("pk"))
+    assert all(audit.is_intact(row) for row in rows)
+    return [row.object_id for row in rows]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reads_are_written_together_a_moment_later(settings):
+    settings.AUDIT_BATCH_SECONDS = 0.3
+    for number in range(3):
+        audit.record_read(read(number))
+    assert AuditEntry.objects.count() == 0
+    assert written(3) == ["pay_0", "pay_1", "pay_2"]
+    audit.record_read(read(3))
+    assert written(4)[3:] == ["pay_3"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_that_the_database_does_not_take_costs_no_other(settings):
+    settings.AUDIT_BATCH_SECONDS = 0.1
+    there = audit.record(**FACTS)
+    wrong = read(1)
+    wrong.pk = there.pk
+    for row in (read(0), wrong, read(2)):
+        audit.record_read(row)
+    assert written(3) == ["pay_1", "pay_0", "pay_2"]
+
+
+def test_inside_a_transaction_a_read_is_written_with_it(settings):
+    settings.AUDIT_BATCH_SECONDS = 60.0
+    audit.record_read(read(0))
+    assert AuditEntry.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_ends_writes_what_waits():
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    program = (
+        "import django; django.setup(); from events import audit;"
+        "audit.record_read(audit.entry(actor='key_1', action='api.answered', object_id='pay_0'))"
+    )
+    environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert written(1) == ["pay_0"]
 
 
 def test_refused_keys_are_counted_by_reason_block_and_minute():
