@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0004_overdrawn_accounts_need_attention"),
+        ("events", "0005_answers_are_sealed_as_their_object"),
     ]
 
     operations = [

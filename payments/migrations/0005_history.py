@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("merchants", "0004_fee_schedules"),
-        ("payments", "0003_fees_and_settlement"),
+        ("payments", "0004_customers"),
     ]
 
     operations = [
