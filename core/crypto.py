@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -59,9 +59,14 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyRing:
-    """Master keys by id; the first is the one that new values are made under."""
+    """Master keys by id; the first is the one that new values are made under.
+
+    `inherited` holds derived keys of master keys that have left the ring, so that hashes which cannot be made anew
+    are still found: by the master key's id, purpose and `livemode`.
+    """
 
     keys: Mapping[str, bytes]
+    inherited: Mapping[tuple[str, Purpose, bool], bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.keys)})"
@@ -90,9 +95,11 @@ class KeyRing:
     def derive(self, purpose: Purpose, *, livemode: bool, key_id: str | None = None) -> bytes:
         """A 32-byte key for one purpose and mode. Raises CannotOpen for a key id that is not held."""
         chosen = key_id or self.active
-        if chosen not in self.keys:
-            raise CannotOpen(f"master key {chosen!r} is not on the ring")
-        return _derive(self.keys[chosen], f"lango:{purpose}:{'live' if livemode else 'test'}")
+        if chosen in self.keys:
+            return _derive(self.keys[chosen], f"lango:{purpose}:{'live' if livemode else 'test'}")
+        if (chosen, purpose, livemode) in self.inherited:
+            return self.inherited[chosen, purpose, livemode]
+        raise CannotOpen(f"master key {chosen!r} is not on the ring")
 
     def keyed_hash(self, purpose: Purpose, *parts: str, livemode: bool, key_id: str | None = None) -> str:
         """Hex HMAC-SHA256 over unambiguously joined parts."""
@@ -101,8 +108,9 @@ class KeyRing:
         return hmac.new(key, message, hashlib.sha256).hexdigest()
 
     def keyed_hashes(self, purpose: Purpose, *parts: str, livemode: bool) -> list[str]:
-        """The same under every key on the ring, for look-ups while keys are being rotated."""
-        return [self.keyed_hash(purpose, *parts, livemode=livemode, key_id=key) for key in self.keys]
+        """The same under every key on the ring and every inherited one, for look-ups; the first is the one to store."""
+        gone = [key for key, of, mode in self.inherited if (of, mode) == (purpose, livemode) and key not in self.keys]
+        return [self.keyed_hash(purpose, *parts, livemode=livemode, key_id=key) for key in (*self.keys, *gone)]
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from core.crypto import KeyRing, Purpose, matches
 from core.database import give_back
 from core.logging import request_id
 from core.middleware import is_database_away
+from events import keys
 from events.models import AuditEntry, RefusedKeys
 
 logger = logging.getLogger(__name__)
@@ -151,8 +152,7 @@ def record_read(row: AuditEntry) -> None:
 
 def is_intact(row: AuditEntry) -> bool:
     """Whether the row is as it was inserted, under whichever master key that was."""
-    ring: KeyRing = settings.KEY_RING
-    made = ring.keyed_hashes(Purpose.AUDIT, _canonical(row), livemode=row.livemode)
+    made = keys.ring().keyed_hashes(Purpose.AUDIT, _canonical(row), livemode=row.livemode)
     return any(matches(row.mac, mac) for mac in made)
 
 

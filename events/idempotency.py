@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
 
 from core import clock
-from core.crypto import KeyRing, Purpose, matches
+from core.crypto import Purpose, matches
 from core.database import insert_all
 from core.errors import ApiError, IdempotencyInProgress, IdempotencyKeyReused
-from events import sealing
+from events import keys, sealing
 from events.models import AuditEntry, IdempotencyAnswer, IdempotencyKey
 
 Row = TypeVar("Row")
@@ -74,8 +74,7 @@ def _savepoint() -> AbstractContextManager[None]:
 
 def request_fingerprints(*parts: str, livemode: bool) -> tuple[str, ...]:
     """A keyed hash of what makes two requests the same, under every master key; the first is stored."""
-    ring: KeyRing = settings.KEY_RING
-    return tuple(ring.keyed_hashes(Purpose.REQUEST, *parts, livemode=livemode))
+    return tuple(keys.ring().keyed_hashes(Purpose.REQUEST, *parts, livemode=livemode))
 
 
 def once(

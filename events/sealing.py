@@ -4,6 +4,7 @@ A row's owner is its merchant, unless the row names another in `data_key_owner`:
 (`make_data_key`) and destroyed with its erasure (`destroy_data_key`), and is asked of the database each time.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,9 +13,13 @@ from django.db import IntegrityError, connection, transaction
 
 from core import crypto
 from core.crypto import Purpose, Secret
+from events.keys import ring, unwrap, wrap
 from events.models import DataKey
 
-_unwrapped: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
+REMEMBERED_SECONDS = 60
+"""How long a process goes on with a data key before it looks whether the key was retired or destroyed."""
+
+_unwrapped: dict[tuple[str, str, bool], tuple[float, tuple[str, bytes]]] = {}
 
 
 def owner_of(row: Any) -> str:
@@ -40,7 +45,7 @@ class SubjectKeys:
     def fetch(self, rows: Iterable[Any]) -> None:
         wanted = {(data_key_owner_of(row), row.livemode) for row in rows} - set(self._held)
         found = DataKey.objects.filter(owner__in=[owner for owner, _ in wanted])
-        self._held |= {(key.owner, key.livemode): (key.pk, _unwrap(key)) for key in found}
+        self._held |= {(key.owner, key.livemode): (key.pk, unwrap(key)) for key in found}
 
     def of(self, row: Any) -> tuple[str, bytes]:
         """Raises KeyDestroyed."""
@@ -96,25 +101,29 @@ def unseal_secret(row: Any, column: str) -> Secret:
 
 def fingerprints(kind: str, scope: str, value: str, *, livemode: bool) -> list[str]:
     """For looking up a sealed value, under every master key; the first is the one to store."""
-    ring: crypto.KeyRing = settings.KEY_RING
-    return ring.keyed_hashes(Purpose.FINGERPRINT, kind, scope, value, livemode=livemode)
+    return ring().keyed_hashes(Purpose.FINGERPRINT, kind, scope, value, livemode=livemode)
 
 
 def fingerprint(kind: str, scope: str, value: str, *, livemode: bool) -> str:
-    ring: crypto.KeyRing = settings.KEY_RING
-    return ring.keyed_hash(Purpose.FINGERPRINT, kind, scope, value, livemode=livemode)
+    held: crypto.KeyRing = settings.KEY_RING
+    return held.keyed_hash(Purpose.FINGERPRINT, kind, scope, value, livemode=livemode)
 
 
 def token_hash(token: str, *, livemode: bool) -> str:
     """What is stored of a path token."""
-    ring: crypto.KeyRing = settings.KEY_RING
-    return ring.keyed_hash(Purpose.PATH_TOKEN, token, livemode=livemode)
+    held: crypto.KeyRing = settings.KEY_RING
+    return held.keyed_hash(Purpose.PATH_TOKEN, token, livemode=livemode)
 
 
 def token_hashes(token: str) -> list[str]:
     """Every form in which a path token, whose mode its caller does not say, may be stored."""
-    ring: crypto.KeyRing = settings.KEY_RING
-    return [hashed for mode in (True, False) for hashed in ring.keyed_hashes(Purpose.PATH_TOKEN, token, livemode=mode)]
+    held = ring()
+    return [hashed for mode in (True, False) for hashed in held.keyed_hashes(Purpose.PATH_TOKEN, token, livemode=mode)]
+
+
+def forget() -> None:
+    """Look every data key up again, as a process that has just started does."""
+    _unwrapped.clear()
 
 
 def _context(row: Any, column: str, key_id: str) -> str:
@@ -141,47 +150,34 @@ def _key_by_id(key_id: str, row: Any, keys: SubjectKeys | None) -> bytes:
 
 
 def _remembered(name: tuple[str, str, bool], find: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
-    """Unwrapped keys are kept in memory, but never one that a rollback could still take away."""
-    if name not in _unwrapped:
-        found = find()
-        if connection.in_atomic_block:
-            return found
-        _unwrapped[name] = found
-    return _unwrapped[name]
+    """Unwrapped keys are kept in memory for a while, but never one that a rollback could still take away."""
+    held = _unwrapped.get(name)
+    if held is not None and held[0] > time.monotonic():
+        return held[1]
+    found = find()
+    if not connection.in_atomic_block:
+        _unwrapped[name] = time.monotonic() + REMEMBERED_SECONDS, found
+    return found
 
 
 def _find_or_make(owner: str, livemode: bool) -> tuple[str, bytes]:
-    held = DataKey.objects.filter(owner=owner, livemode=livemode).first() or _make(owner, livemode)
-    return held.pk, _unwrap(held)
+    held = DataKey.objects.filter(owner=owner, livemode=livemode, retired_at=None).first() or _make(owner, livemode)
+    return held.pk, unwrap(held)
 
 
 def _find(key_id: str, owner: str, livemode: bool) -> tuple[str, bytes]:
     held = DataKey.objects.filter(pk=key_id, owner=owner, livemode=livemode).first()
     if held is None:
         raise crypto.CannotOpen(f"data key {key_id} of {owner} does not exist")
-    return held.pk, _unwrap(held)
+    return held.pk, unwrap(held)
 
 
 def _make(owner: str, livemode: bool) -> DataKey:
-    ring: crypto.KeyRing = settings.KEY_RING
-    made = DataKey(owner=owner, livemode=livemode, master_key=ring.active)
-    made.wrapped = crypto.seal(crypto.new_key(), key=_wrapping(made), context=_wrapping_context(made))
+    made = DataKey(owner=owner, livemode=livemode)
+    wrap(made, crypto.new_key())
     try:
         with transaction.atomic():
             made.save(force_insert=True)
     except IntegrityError:
-        return DataKey.objects.get(owner=owner, livemode=livemode)
+        return DataKey.objects.get(owner=owner, livemode=livemode, retired_at=None)
     return made
-
-
-def _unwrap(held: DataKey) -> bytes:
-    return crypto.unseal(bytes(held.wrapped), key=_wrapping(held), context=_wrapping_context(held))
-
-
-def _wrapping(held: DataKey) -> bytes:
-    ring: crypto.KeyRing = settings.KEY_RING
-    return ring.derive(Purpose.WRAPPING, livemode=held.livemode, key_id=held.master_key)
-
-
-def _wrapping_context(held: DataKey) -> str:
-    return f"data-key:{held.pk}:{held.owner}:{held.livemode}"

@@ -5,9 +5,14 @@ class MerchantsConfig(AppConfig):
     name = "merchants"
 
     def ready(self) -> None:
-        from events import subjects
-        from merchants import openapi, scopes, webhooks  # noqa: F401  (webhooks and openapi register themselves)
+        from events import rotation, subjects
+        from merchants import customers, doors, openapi, scopes, webhooks  # noqa: F401  (webhooks and openapi register themselves)
         from merchants import subjects as ours
+        from merchants.models import ApiKey
+
+        rotation.register(rotation.Hashed("callback paths", doors.rekey_tokens))
+        rotation.register(rotation.Hashed("customers' fingerprints", customers.renew_fingerprints))
+        rotation.register(rotation.Kept("API keys", ApiKey.objects.count))
 
         for subject in ours.SUBJECTS:
             subjects.register(subject)

@@ -12,10 +12,10 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from core import addresses, clock
-from core.crypto import KeyRing, Purpose
+from core.crypto import Purpose
 from core.database import columns_of, read
 from core.errors import Forbidden, RateLimited, Unauthorized
-from events import audit
+from events import audit, keys
 from merchants import limits
 from merchants.models import ApiKey, Merchant
 from merchants.request_log import facts_of
@@ -52,8 +52,7 @@ def key_hash(presented: str) -> str:
 
 
 def _hashes(presented: str) -> list[str]:
-    ring: KeyRing = settings.KEY_RING
-    return ring.keyed_hashes(Purpose.API_KEY, presented, livemode=presented.startswith("sk_live_"))
+    return keys.ring().keyed_hashes(Purpose.API_KEY, presented, livemode=presented.startswith("sk_live_"))
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -184,20 +184,21 @@ def contact_of(customer: Customer, *, keys: SubjectKeys | None = None) -> dict[s
     return {**opened, "address": json.loads(opened["address"]) if opened["address"] else None}
 
 
-def renew_fingerprints(*, limit: int = 500) -> int:
-    """Make the fingerprints of some customers anew that were made under a master key no longer the first.
-
-    Gives how many are left; at 0 no earlier master key is needed for looking up any more.
-    """
+def renew_fingerprints(*, at_once: int = 500) -> int:
+    """Make the fingerprints anew that were made under a master key no longer the first; how many rows changed."""
     ring: KeyRing = settings.KEY_RING
     stale = Customer.objects.exclude(fingerprint_key__in=["", ring.active]).order_by("pk")
-    with transaction.atomic():
-        rows = list(stale.select_for_update(no_key=True, skip_locked=True)[:limit])
-        keys = SubjectKeys()
-        keys.fetch(rows)
-        for row in rows:
-            record(row, **_fingerprints(row, keys))
-    return stale.count()
+    changed = 0
+    while True:
+        with transaction.atomic():
+            rows = list(stale.select_for_update(no_key=True)[:at_once])
+            keys = SubjectKeys()
+            keys.fetch(rows)
+            for row in rows:
+                record(row, **_fingerprints(row, keys))
+        changed += len(rows)
+        if len(rows) < at_once:
+            return changed
 
 
 def _opened(customer: Customer, name: str, keys: SubjectKeys) -> str | None:

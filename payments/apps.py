@@ -5,14 +5,16 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from events import inbox, subjects
+        from events import inbox, rotation, subjects
         from ledger import checking
         from merchants import accounts, scopes
         from payments import accounts as our_accounts
         from payments import books
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
+        from payments.models import Operation
         from payments.providers import REGISTRY
+        from payments.services import prompts
 
         for subject in ours.SUBJECTS:
             subjects.register(subject)
@@ -20,6 +22,8 @@ class PaymentsConfig(AppConfig):
             inbox.register(name, PaymentCallbacks(REGISTRY[name]))
             accounts.register(name, our_accounts.kind_of(name))
         checking.register(books.disagreements)
+        rotation.register(rotation.Hashed("open prompts", prompts.rekey_locks))
+        rotation.register(rotation.Kept("operations", Operation.objects.count))
         scopes.register(
             {
                 "payments:read": "See payments",

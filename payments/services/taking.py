@@ -20,7 +20,7 @@ from merchants.models import Customer, Merchant, ProviderAccount
 from payments.models import Attempt, Payment
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, MethodCapability
-from payments.services import connections, operations
+from payments.services import connections, operations, prompts
 from payments.services.preparing import prepare
 
 
@@ -179,7 +179,7 @@ def _hint(instrument: str, method: MethodCapability) -> str:
 def _prompt_lock(instrument: str, account: ProviderAccount, method: MethodCapability) -> str | None:
     if method.prompt_life is None:
         return None
-    return sealing.fingerprint("prompt", account.pk, instrument, livemode=account.livemode)
+    return prompts.lock_of(account, instrument)
 
 
 @contextmanager
