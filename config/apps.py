@@ -7,4 +7,7 @@ class ProjectConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        from config import celery  # noqa: F401  (importing makes it the current application)
+        from config import celery, metrics  # noqa: F401  (importing makes it the current application)
+        from core import measuring
+
+        measuring.register(metrics.Counted())

@@ -10,7 +10,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from core.crypto import KeyRing
+from core.crypto import KeyRing, Secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -93,6 +93,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.middleware.RequestId",
+    "core.middleware.Measured",
     "core.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -130,7 +131,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
 SECURE_SSL_REDIRECT = not DEVELOPMENT
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEVELOPMENT
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
@@ -235,6 +236,15 @@ SPECTACULAR_SETTINGS = {
         "config.reference.add_webhooks",
     ],
 }
+
+# Metrics
+
+METRICS_TOKEN = Secret(env.str("METRICS_TOKEN", default=""))
+"""Whoever presents it as a bearer token may read /metrics. Without it and METRICS_ADDRESSES nobody may."""
+METRICS_ADDRESSES = env.list("METRICS_ADDRESSES", default=[])
+"""Addresses or CIDR blocks that may read /metrics without a token."""
+METRICS_FOLDER = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+"""Where all processes of this installation count together; without it each process answers for itself alone."""
 
 # Logs
 

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from config import health, reference
+from config import health, metrics_page, reference
 from merchants import doors
 from merchants.views import NoSuchPath
 from payments.api import come_back
@@ -21,6 +21,7 @@ urlpatterns = [
     path("docs/errors/<str:code>", reference.error),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("metrics", metrics_page.show),
     path("admin/", admin.site.urls),
 ]
 

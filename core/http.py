@@ -23,7 +23,7 @@ from django.db import connections
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from core import addresses
+from core import addresses, measuring
 
 MAX_BODY_BYTES = 1_048_576
 _POOLS, _CONNECTIONS_PER_HOST = 256, 64
@@ -87,14 +87,27 @@ class _Call(threading.local):
 _call = _Call()
 
 
-def send(request: Request, *, deadline: float) -> Response:
+def send(request: Request, *, deadline: float, party: str = measuring.ANY) -> Response:
     """Make one call. Raises NotSent (nothing was written) or AnswerLost (anything may have happened).
 
-    `deadline` is in seconds for the whole call. A body above MAX_BODY_BYTES counts as lost.
+    `deadline` is in seconds for the whole call; `party` is the name under which it is measured, never an id.
+    A body above MAX_BODY_BYTES counts as lost.
     """
     _leave_database()
-    started = time.monotonic()
+    started, outcome = time.monotonic(), "lost"
     _call.ends_at, _call.sent = started + deadline, False
+    try:
+        response = _exchange(request, deadline, started)
+        outcome = f"{response.status // 100}xx"
+        return response
+    except NotSent:
+        outcome = "not_sent"
+        raise
+    finally:
+        measuring.call_done(party=party, outcome=outcome, seconds=time.monotonic() - started)
+
+
+def _exchange(request: Request, deadline: float, started: float) -> Response:
     headers = {"User-Agent": "Lango/1", **request.headers}
     if request.fresh:
         headers["Connection"] = "close"
@@ -244,14 +257,21 @@ _in_flight_lock = threading.Lock()
 
 
 @contextmanager
-def slot(party: str, *, limit: int) -> Iterator[None]:
-    """One of `limit` calls to `party` at a time in this process; raises Busy when all are taken."""
+def slot(holder: str, *, limit: int, party: str = measuring.ANY) -> Iterator[None]:
+    """One of `limit` calls for `holder` at a time in this process; raises Busy when all are taken.
+
+    `party` is the name under which it is measured, never an id.
+    """
     with _in_flight_lock:
-        if _in_flight[party] >= limit:
-            raise Busy(f"{limit} calls to {party} are already in flight")
-        _in_flight[party] += 1
+        is_full = _in_flight[holder] >= limit
+        _in_flight[holder] += not is_full
+    if is_full:
+        measuring.refused_by_cap(party=party)
+        raise Busy(f"{limit} calls to {holder} are already in flight")
+    measuring.in_flight_changed(party=party, by=1)
     try:
         yield
     finally:
+        measuring.in_flight_changed(party=party, by=-1)
         with _in_flight_lock:
-            _in_flight[party] -= 1
+            _in_flight[holder] -= 1

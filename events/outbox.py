@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, models, transaction
 
+from core import clock
 from core.database import update_and_insert
 from core.logging import request_id
 from events import subjects, work
@@ -120,6 +121,12 @@ def behind() -> dict[str, int]:
     """How many events each reader has still to read, for health pages and the demo."""
     last = Event.objects.aggregate(last=models.Max("position"))["last"] or 0
     return {cursor.name: last - cursor.position for cursor in Cursor.objects.exclude(pk=SEQUENCER)}
+
+
+def oldest_unsequenced() -> float:
+    """For how many seconds the oldest event has waited for its position; 0.0 when none does."""
+    since = Event.objects.filter(position=None).aggregate(since=models.Min("created_at"))["since"]
+    return (clock.now() - since).total_seconds() if since else 0.0
 
 
 work.register(work.Drain("outbox", dispatch))

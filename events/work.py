@@ -18,7 +18,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import Count, Min, prefetch_related_objects
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -55,6 +55,25 @@ def drain(name: str) -> None:
 
 def names() -> list[str]:
     return list(_drains)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many rows of a queue are due and not claimed, and for how many seconds the oldest has been."""
+
+    due: int
+    oldest: float
+
+
+def waiting() -> dict[str, Waiting]:
+    """What waits in every registered queue that is a table of work."""
+    now = clock.now()
+    found = {}
+    for queue in (part for part in _drains.values() if isinstance(part, Queue)):
+        rows = queue.model._default_manager.filter(due_at__lte=now)
+        told = rows.aggregate(due=Count("pk"), since=Min("due_at"))
+        found[queue.name] = Waiting(told["due"], (now - told["since"]).total_seconds() if told["since"] else 0.0)
+    return found
 
 
 class Drain:

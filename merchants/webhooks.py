@@ -26,6 +26,8 @@ JITTER = 0.1
 DISABLE_AFTER = timedelta(days=5)
 DEADLINE_SECONDS = 15.0
 KEPT_ANSWER = 2048
+PARTY = "webhooks"
+"""Under which deliveries are measured."""
 _GONE = 410
 
 
@@ -98,7 +100,7 @@ def deliver(delivery: Delivery) -> Try:
         "webhook-signature": _signer(bytes(endpoint.secret), endpoint).sign(event.pk, at, body.decode()),
     }
     try:
-        answer = http.send(Request("POST", endpoint.url, headers, body), deadline=DEADLINE_SECONDS)
+        answer = http.send(Request("POST", endpoint.url, headers, body), deadline=DEADLINE_SECONDS, party=PARTY)
     except http.HttpFault as fault:
         return Try(at, _milliseconds_since(at), fault=str(fault)[:200])
     text = answer.body[:KEPT_ANSWER].decode(errors="replace").replace("\x00", "")

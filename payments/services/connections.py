@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from core import clock, http
+from core import clock, http, measuring
 from core.http import Request, Response
 from core.providers import OutcomeUnknown, TokenRejected, Unreachable, from_json
 from events import sealing
@@ -48,7 +48,7 @@ def _build(account: ProviderAccount, now: Callable[[], datetime]) -> Adapter:
             credentials=from_json(kind.credentials_type, json.loads(sealing.unseal(account, "credentials"))),
             options=from_json(kind.options_type, account.options),
             now=now,
-            send=partial(_send, kind.capabilities.deadline),
+            send=partial(_send, account.provider, kind.capabilities.deadline),
             tokens=AccountTokens(account),
         )
     )
@@ -65,23 +65,30 @@ def base_url(account: ProviderAccount) -> str:
     return hosts[account.host]
 
 
-def ask(provider: Adapter, step: Step) -> Report:
-    """Send a step and read its answer.
+def ask(provider: Adapter, step: Step, *, purpose: str = measuring.ANY) -> Report:
+    """Send a step and read its answer; `purpose` is the name under which the call is measured.
 
     A refused access token is replaced once: the provider listed that answer as "nothing was created".
     Raises NothingCreated or OutcomeUnknown.
     """
-    authorized = provider.authorize(step.request)
-    try:
-        return step.read(provider.connection.send(authorized))
-    except TokenRejected:
-        provider.forget_token(authorized)
-        return step.read(provider.connection.send(provider.authorize(step.request)))
+    authorized = _authorize(provider, step)
+    with measuring.purpose(purpose):
+        try:
+            return step.read(provider.connection.send(authorized))
+        except TokenRejected:
+            provider.forget_token(authorized)
+            return step.read(provider.connection.send(_authorize(provider, step)))
 
 
-def _send(deadline: float, request: Request) -> Response:
+def _authorize(provider: Adapter, step: Step) -> Request:
+    """It may fetch an access token, which is a call of its own."""
+    with measuring.purpose("authorize"):
+        return provider.authorize(step.request)
+
+
+def _send(party: str, deadline: float, request: Request) -> Response:
     try:
-        return http.send(request, deadline=deadline)
+        return http.send(request, deadline=deadline, party=party)
     except http.NotSent as error:
         raise Unreachable(f"The provider could not be reached: {error}") from error
     except http.AnswerLost as error:
@@ -90,4 +97,4 @@ def _send(deadline: float, request: Request) -> Response:
 
 def reserve(account: ProviderAccount) -> AbstractContextManager[None]:
     """A context that holds one of the account's calls in flight; raises core.http.Busy at the cap."""
-    return http.slot(account.pk, limit=REGISTRY[account.provider].capabilities.in_flight)
+    return http.slot(account.pk, limit=REGISTRY[account.provider].capabilities.in_flight, party=account.provider)

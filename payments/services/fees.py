@@ -103,7 +103,7 @@ def _creation(fee: Fee) -> Operation:
 def _told(operation: Operation) -> Cost | None:
     provider = connections.connect(operation.attempt.account)
     try:
-        return connections.ask(provider, provider.fetch_cost(order_for(operation))).cost
+        return connections.ask(provider, provider.fetch_cost(order_for(operation)), purpose="fetch_cost").cost
     except (NothingCreated, OutcomeUnknown, Unsupported):
         return None
 

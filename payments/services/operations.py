@@ -27,7 +27,7 @@ def perform(operation: Operation, order: Order) -> Operation:
     Returns the operation as it is then; what the provider still holds open after a decline is closed at once.
     """
     provider = connections.connect(operation.attempt.account)
-    concluded = _conclude_after(operation, lambda: connections.ask(provider, provider.step(order)))
+    concluded = _conclude_after(operation, lambda: connections.ask(provider, provider.step(order), purpose=order.kind))
     if concluded.attempt.closing_as and concluded.attempt.state == AttemptState.OPEN:
         for closing in concluded.attempt.operations.filter(kind=Kind.CANCEL, state=OperationState.CREATED):
             closing.attempt = concluded.attempt
@@ -64,7 +64,8 @@ def resend(operation: Operation) -> Operation:
 def _send_kept(operation: Operation) -> Report:
     provider = connections.connect(operation.attempt.account)
     step = provider.step(order_for(operation))
-    return connections.ask(provider, replace(step, request=kept_request(operation)) if operation.request else step)
+    step = replace(step, request=kept_request(operation)) if operation.request else step
+    return connections.ask(provider, step, purpose=operation.kind)
 
 
 def _conclude_after(operation: Operation, call: Callable[[], Report], *, again: bool = False) -> Operation:

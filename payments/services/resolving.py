@@ -95,7 +95,7 @@ def _fetch(operation: Operation) -> Report | None:
         return None
     provider = connections.connect(operation.attempt.account)
     try:
-        return connections.ask(provider, provider.fetch(order_for(operation)))
+        return connections.ask(provider, provider.fetch(order_for(operation)), purpose="fetch")
     except (NothingCreated, OutcomeUnknown, Unsupported):
         return None
 
