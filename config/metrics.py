@@ -6,7 +6,7 @@ With PROMETHEUS_MULTIPROC_DIR every process writes its counts to files there, an
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -144,6 +144,18 @@ def _fill(families: dict[str, GaugeMetricFamily]) -> None:
     for reason in Attention.Reason.values:
         families["attention"].add_metric([reason], counts.get(reason, 0))
     families["up"].add_metric([], 1)
+
+
+def documented() -> list[tuple[str, str, Sequence[str], str]]:
+    """Name, kind, labels and meaning of every metric, for docs/operations.md."""
+    told = [
+        (f"{family.name}{'_total' if family.type == 'counter' else ''}", family.type, labels, family.documentation)
+        for family, labels in (
+            *((next(iter(metric.describe())), metric._labelnames) for metric in COUNTED),
+            *((family, family._labelnames) for family in _families().values()),
+        )
+    ]
+    return told
 
 
 def text() -> bytes:

@@ -231,13 +231,13 @@ def test_a_customer_is_found_after_the_master_key_has_changed(api, settings):
     assert Customer.objects.get().fingerprint_key == "new"
 
 
-def test_fingerprints_are_renewed_until_no_earlier_master_key_is_needed(api, settings):
+def test_fingerprints_are_renewed_so_that_no_earlier_master_key_is_needed(api, settings):
     old = settings.KEY_RING
     rows = [create(api, email=f"njeri{number}@example.com") for number in range(3)]
     create(api, name="Without")
     before = list(Customer.objects.order_by("pk").values_list("email_fingerprint", flat=True))
     settings.KEY_RING = KeyRing({"new": crypto.new_key(), **old.keys})
-    assert [customers.renew_fingerprints(limit=2) for _ in range(3)] == [1, 0, 0]
+    assert [customers.renew_fingerprints(at_once=2) for _ in range(2)] == [3, 0]
     assert set(before) & set(Customer.objects.values_list("email_fingerprint", flat=True)) == {None}
     settings.KEY_RING = KeyRing({"new": settings.KEY_RING.keys["new"], "unused": crypto.new_key()})
     with transaction.atomic():

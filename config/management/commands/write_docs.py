@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from config import metrics
 from core.errors import every_error
 from core.ids import PREFIXES
 from events import subjects
@@ -109,6 +110,13 @@ def _legs(step: Step, side: Side) -> str:
     return ", ".join(f"`{leg.kind}`{' (into)' if leg.into else ''}" for leg in step.legs if leg.side is side)
 
 
+def _metrics(_: str) -> str:
+    rows = [
+        f"| `{name}` | {kind} | {', '.join(labels)} | {told} |" for name, kind, labels, told in metrics.documented()
+    ]
+    return "\n".join(["| Metric | Kind | Labels | What it tells |", "|---|---|---|---|", *rows])
+
+
 _GENERATORS: dict[str, Callable[[str], str]] = {
     "states": _states,
     "events": _events,
@@ -118,4 +126,5 @@ _GENERATORS: dict[str, Callable[[str], str]] = {
     "providers": _providers,
     "chart": _chart,
     "postings": _postings,
+    "metrics": _metrics,
 }
