@@ -14,11 +14,12 @@ from rest_framework.response import Response
 from core import api, clock
 from core.api import CsvRenderer, JsonRenderer, ListQuery
 from core.database import newest_first
-from core.exports import Value, csv_response
+from core.exports import Value
 from core.money import EXPONENTS, Money
 from ledger.chart import Kind
 from ledger.facts import Fact, Phase
 from ledger.models import Account, Entry
+from merchants.downloads import download
 from merchants.openapi import PROBLEMS, list_of
 from merchants.views import ApiView
 
@@ -149,7 +150,8 @@ class BalanceTransactionsView(ApiView):
         asked = api.query(request, BalanceTransactionQuery)
         entries = self._entries().filter(**asked.filters())
         if api.wants_csv(request):
-            return csv_response("balance-transactions.csv", headers=CSV_HEADERS, rows=_csv_rows(entries))
+            owner = self.caller.merchant.pk
+            return download("balance-transactions.csv", merchant=owner, headers=CSV_HEADERS, rows=_csv_rows(entries))
         return Response(api.page(entries, asked, present=present_entry))
 
     def _entries(self) -> QuerySet[Entry]:

@@ -12,11 +12,11 @@ from rest_framework.response import Response
 
 from core import api, clock
 from core.api import CsvRenderer, JsonRenderer, ListQuery
-from core.database import give_back
-from core.exports import Value, csv_response
+from core.exports import Value
 from core.money import EXPONENTS, Money
 from core.pages import Place, listed, place_of
 from merchants import accounts, transactions
+from merchants.downloads import download
 from merchants.openapi import PROBLEMS, list_of
 from merchants.transactions import History, Transaction
 from merchants.views import ApiView
@@ -133,9 +133,8 @@ class TransactionsView(ApiView):
         asked = api.query(request, TransactionQuery)
         history = asked.history(merchant=self.caller.merchant.pk, livemode=self.caller.livemode)
         if api.wants_csv(request):
-            # The rows are read while they are sent, which may be by another thread: this one needs nothing more.
-            give_back()
-            return csv_response("transactions.csv", headers=CSV_HEADERS, rows=_csv_rows(history))
+            owner = history.merchant
+            return download("transactions.csv", merchant=owner, headers=CSV_HEADERS, rows=_csv_rows(history))
         limit = asked.validated_data["limit"]
         found = history.after(place_of(asked.validated_data.get("cursor")), limit=limit + 1)
         return Response(listed(found, limit=limit, place=_place, present=self._presented))

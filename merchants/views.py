@@ -58,7 +58,7 @@ class ApiView(APIView):
         if isinstance(caller, Caller):
             for name, value in caller.headers.items():
                 answered[name] = value
-            if not self.claimed and answered.status_code not in (401, 403, 429, 503):
+            if not self.claimed and answered.status_code not in (403, 503):
                 self._record(self._entry(caller, "api.answered", "", answered.status_code))
         return answered
 

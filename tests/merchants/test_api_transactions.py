@@ -1,6 +1,7 @@
 """What a merchant sees of its history of money."""
 
 import csv
+import gc
 from datetime import timedelta
 from io import StringIO
 
@@ -8,6 +9,7 @@ import pytest
 from django.db import connection
 
 from core import clock
+from events.models import AuditEntry
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,6 +215,20 @@ def test_no_connection_is_kept_while_the_csv_is_sent_nor_by_a_reader_that_breaks
     answer.close()
     assert connection.connection is None
     assert len(ids_of(api.get(PATH))) == 3
+
+
+def test_a_merchant_has_a_few_downloads_under_way_and_each_leaves_its_place(api, settings):
+    settings.DOWNLOADS_AT_ONCE = 2
+    first, second = (api.get(PATH, Accept="text/csv") for _ in range(2))
+    refused = api.get(PATH, Accept="text/csv")
+    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (429, "rate_limited", "10")
+    assert len(whole(api.get(PATH, Accept="text/csv", presented=factories.ApiKeyFactory().presented))) == 1
+    assert AuditEntry.objects.filter(status=429, route=PATH).count() == 1
+    first.close()
+    second.close()
+    del first, second
+    gc.collect()
+    assert [len(whole(api.get(PATH, Accept="text/csv"))) for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_problem_is_json_although_csv_was_asked_for(api):
