@@ -14,7 +14,7 @@ from payments.models import Attempt, Payment, Refund
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-PAYMENTS, REFUNDS, LIMIT = 4000, 800, 21
+PAYMENTS, REFUNDS, LIMIT = 3000, 600, 21
 TABLES = {"payments_payment", "payments_refund", "payments_attempt"}
 
 
@@ -77,7 +77,7 @@ VARIANTS = {
     "by state": {"filters": {"state": "succeeded"}},
     "by amount": {"filters": {"amount__gte": 1900, "amount__lte": 10**9}},
     "by currency": {"filters": {"currency": "USD"}},
-    "by date": {"filters": {"created_at__lt": clock.now() - timedelta(seconds=1000)}},
+    "by date": {"filters": {"created_at__lt": clock.now() - timedelta(seconds=700)}},
     "by provider and method": {"shown": {"provider": "stripe", "method": "card"}},
 }
 
@@ -85,7 +85,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_page_reads_its_rows_by_the_index_and_no_others(crowd, variant, deep):
-    place = history(crowd).after(None, limit=3000)[-1].place if deep else None
+    place = history(crowd).after(None, limit=2000)[-1].place if deep else None
 
     nodes = plan(history(crowd, **VARIANTS[variant]).rows(place, limit=LIMIT))
 
@@ -97,7 +97,7 @@ def test_a_page_reads_its_rows_by_the_index_and_no_others(crowd, variant, deep):
 
 
 def test_a_page_sorts_no_more_rows_than_it_was_asked_for(crowd):
-    place = history(crowd).after(None, limit=3000)[-1].place
+    place = history(crowd).after(None, limit=2000)[-1].place
     for nodes in (plan(history(crowd).rows(None, limit=LIMIT)), plan(history(crowd).rows(place, limit=LIMIT))):
         sorted_rows = [inner["Actual Rows"] for node in nodes if node["Node Type"] == "Sort" for inner in node["Plans"]]
         assert all(rows <= LIMIT * len(kinds()) for rows in sorted_rows)
