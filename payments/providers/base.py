@@ -262,6 +262,9 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     """Base URLs by name; an account picks one. `live_hosts` are those that a live account may pick."""
     live_hosts: ClassVar[frozenset[str]]
 
+    app: ClassVar[str] = ""
+    """The credential that names the app, where a new access token of an app ends the life of the one before."""
+
     def __init__(self, connection: Connection[Credentials, Options]) -> None:
         self.connection = connection
         self.credentials = connection.credentials
@@ -287,6 +290,13 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def forget_token(self, refused: Request) -> None:
         """After TokenRejected, given the authorized request: the next `authorize` fetches a fresh token."""
         return None
+
+    @abstractmethod
+    def check_credentials(self) -> None:
+        """Make one cheap call that changes nothing and that only good credentials allow.
+
+        Raises Misconfigured when they are refused, Unreachable or OutcomeUnknown when that cannot be told.
+        """
 
     def step(self, order: Order) -> Step:
         """The write (or LOOKUP) that the order asks for."""

@@ -19,6 +19,7 @@ from core.crypto import Secret
 from core.http import Request, Response
 from core.money import Money, NotRepresentable
 from core.providers import (
+    AccessToken,
     Door,
     Lookup,
     Misconfigured,
@@ -162,6 +163,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
     options_type = Options
     hosts = daraja.HOSTS
     live_hosts = frozenset({"production"})
+    app = "consumer_key"
     capabilities = Capabilities(
         methods={
             "mpesa": MethodCapability(
@@ -203,17 +205,31 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         return daraja.phone(given)
 
     def authorize(self, request: Request) -> Request:
-        fetch = partial(
-            daraja.access_token,
+        return daraja.bearing(request, self.connection.tokens.get(self._fetch_token))
+
+    def _fetch_token(self) -> AccessToken:
+        return daraja.access_token(
             base_url=self.connection.base_url,
             consumer_key=self.credentials.consumer_key,
             consumer_secret=self.credentials.consumer_secret,
             send=self.connection.send,
         )
-        return daraja.bearing(request, self.connection.tokens.get(fetch))
 
     def forget_token(self, refused: Request) -> None:
         self.connection.tokens.reject(daraja.borne(refused))
+
+    def check_credentials(self) -> None:
+        """Fetch a token anew and keep it as the account's: it ends the life of the one before."""
+        tokens, fetched = self.connection.tokens, []
+
+        def fetch() -> AccessToken:
+            fetched.append(self._fetch_token())
+            return fetched[-1]
+
+        held = tokens.get(fetch)
+        if not fetched:
+            tokens.reject(held)
+            tokens.get(fetch)
 
     def create(self, order: Order) -> Step:
         """Push a prompt to the payer's phone. Sent twice, it is two prompts."""

@@ -201,6 +201,15 @@ class Stripe(PaymentProvider[Credentials, Options]):
         bearer = f"Bearer {self.credentials.secret_key.reveal()}"
         return replace(request, headers={**request.headers, "Authorization": bearer})
 
+    def check_credentials(self) -> None:
+        """List one PaymentIntent, which every key that takes payments here must be allowed to do."""
+        url, version = f"{self.connection.base_url}/v1/payment_intents?limit=1", self.options.api_version
+        response = self.connection.send(self.authorize(Request("GET", url, {"Stripe-Version": version})))
+        if response.status in (401, 403):
+            raise Misconfigured("Stripe refuses the secret key, or what it may do")
+        if response.status != 200 or _decoded(response).get("object") != "list":
+            raise OutcomeUnknown(f"answer {response.status} to a listing")
+
     def create(self, order: Order) -> Step:
         """Create and confirm in one call, so that one key covers both."""
         form = {

@@ -507,6 +507,35 @@ class PaymentProviderContract:
             wire.perform(wire.provider.step(order))
         assert world.control.entries(order.reference) == []
 
+    def test_good_credentials_are_known_by_a_call_that_changes_nothing(self, world: World):
+        before = world.control.entries()
+        world.provider.check_credentials()
+        world.provider.check_credentials()
+        assert world.control.entries() == before
+        assert world.wire.perform(world.provider.step(self.order(world))).word is not Word.UNKNOWN
+
+    def test_credentials_that_are_refused_are_told_from_what_cannot_be_known(self, world: World):
+        wire = self.wire(world.control, **self.refused_credentials)
+        wire.tokens.live = Secret("a-token-from-before")
+        with pytest.raises(Misconfigured) as refused:
+            wire.provider.check_credentials()
+        secrets = [value for value in self.refused_credentials.values() if isinstance(value, str)]
+        assert not any(secret in str(refused.value) for secret in secrets)
+        with unused_port() as nowhere:
+            wire = self.wire(world.control, nowhere)
+            with pytest.raises((Unreachable, OutcomeUnknown)):
+                wire.provider.check_credentials()
+
+    @pytest.mark.parametrize("trouble", ["500_before", "reset_before", "html_before", "empty_before", "429"])
+    def test_a_provider_in_trouble_says_nothing_of_the_credentials(self, world: World, trouble: str):
+        world.control.post("trouble", do=trouble)
+        with pytest.raises((Unreachable, OutcomeUnknown)):
+            world.provider.check_credentials()
+
+    def test_the_credential_that_names_the_app_is_one_that_it_has(self):
+        kind = REGISTRY[self.name]
+        assert kind.app == "" or kind.app in {declared.name for declared in fields(kind.credentials_type)}
+
     # Callbacks
 
     def genuine(self, world: World) -> RawCallback:

@@ -119,7 +119,7 @@ class Wire:
     @classmethod
     def to(cls, kind: type[PaymentProvider[Any, Any]], base_url: str, credentials: Any, options: Any) -> "Wire":
         tokens = MemoryTokens()
-        send = partial(http.send, deadline=PATIENCE)
+        send = partial(_sent, PATIENCE)
         connection = Connection(base_url, False, credentials, options, now, send, tokens)
         return cls(kind(connection), tokens)
 
@@ -133,12 +133,16 @@ class Wire:
     def call(self, request: http.Request) -> http.Response:
         authorized = self.provider.authorize(request)
         self.sent.append(authorized)
-        try:
-            return http.send(authorized, deadline=self.deadline)
-        except http.NotSent as fault:
-            raise Unreachable(str(fault)) from fault
-        except http.HttpFault as fault:
-            raise OutcomeUnknown(str(fault)) from fault
+        return _sent(self.deadline, authorized)
+
+
+def _sent(deadline: float, request: http.Request) -> http.Response:
+    try:
+        return http.send(request, deadline=deadline)
+    except http.NotSent as fault:
+        raise Unreachable(str(fault)) from fault
+    except http.HttpFault as fault:
+        raise OutcomeUnknown(str(fault)) from fault
 
 
 def until(found: Callable[[], Found | None]) -> Found:
