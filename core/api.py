@@ -161,6 +161,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return {name: value for name, value in data.items() if name not in phones or not contacts.is_phone(value)}
 
 
+class NothingInput(StrictSerializer):
+    """No fields: what the path says is all that is asked."""
+
+
 class ListQuery(StrictSerializer):
     """The parameters that every list takes; subclasses add their filters as fields."""
 

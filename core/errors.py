@@ -5,8 +5,9 @@ root of the tree. The docstring of each class says what it means and `remedy` wh
 in the reference, where words in backquotes are shown as code.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ class ApiError(Exception):
         "Repeat a GET freely. Repeat a POST with the same `Idempotency-Key`: it continues what was begun and never "
         "begins it twice. If it fails again, tell us the `request_id`."
     )
+
+    @classmethod
+    def naming(cls, faults: Sequence[FieldError]) -> Self:
+        """The error that lists these faults, at least one, and speaks of the first."""
+        first = faults[0]
+        return cls(f"{first.pointer}: {first.detail}", param=first.pointer, errors=list(faults))
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
@@ -217,6 +224,17 @@ class LegalHold(Conflict):
     remedy = "Ask the people who run this installation, and send the request again when they say so."
 
 
+class ProviderAppTaken(Conflict):
+    """Another account has the app at the provider that `param` names. A new access token of an app ends the life of
+    the one before, so that two accounts with one app would stop each other's payments."""
+
+    code, title = "provider_app_taken", "Another account uses this app at the provider"
+    remedy = (
+        "Set new credentials on the account that has the app, or register another app at the provider for this one. "
+        "An account that is disabled keeps its app: its payments are still settled."
+    )
+
+
 class PayloadTooLarge(ApiError):
     """The body is larger than this API reads."""
 
@@ -250,6 +268,17 @@ class CaptureExceedsAuthorized(ApiError):
 
     status, code, title = 422, "capture_exceeds_authorized", "The capture is larger than what is held"
     remedy = "Capture at most the payment's `amount`; make another payment for the rest."
+
+
+class BeyondOwnKey(ApiError):
+    """A key was asked for that may do more than the key which asks, for longer, or from more addresses. `errors` names
+    each of these."""
+
+    status, code, title = 422, "beyond_own_key", "A key cannot make one that may do more than itself"
+    remedy = (
+        "Ask for at most what your own key has: its scopes, its end, its addresses. What it lacks is given by the "
+        "people who run this installation."
+    )
 
 
 class RateLimited(ApiError):

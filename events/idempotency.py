@@ -19,6 +19,9 @@ from events.models import AuditEntry, IdempotencyAnswer, IdempotencyKey
 
 Row = TypeVar("Row")
 
+SHOWN_ONCE = frozenset({"secret", "callback_urls"})
+"""What an answer shows to the first request alone: it is not stored, and a replay has null in its place."""
+
 
 class AlreadyClaimed(Exception):
     """Another request with this key came first."""
@@ -151,7 +154,7 @@ def _store(claim: Claim, answer: Answer, row: Any) -> None:
         data_key_owner=getattr(row, "data_key_owner", ""),
         status=answer.status,
     )
-    body = {name: None if name == "secret" else value for name, value in answer.body.items()}
+    body = {name: None if name in SHOWN_ONCE else value for name, value in answer.body.items()}
     told = claim.answered(answer.body["id"], answer.status)
     try:
         sealing.seal(kept, "body", json.dumps(body))

@@ -24,7 +24,7 @@ class StaleRow(Exception):
 
 def stage(row: Any, event_type: str, *, sequence: int) -> Event:
     """An unsaved event with the row's snapshot, for whoever inserts it with the change that it tells of."""
-    present = subjects.of(row).present
+    present = subjects.publisher_of(row).present
     if present is None:
         raise ValueError(f"{type(row).__name__} publishes no events")
     return Event(
@@ -41,7 +41,7 @@ def stage(row: Any, event_type: str, *, sequence: int) -> Event:
 
 def publish(row: Any, fact: str) -> None:
     """Publish something that happened to a row without changing its state, inside your transaction."""
-    subject = subjects.of(row)
+    subject = subjects.publisher_of(row)
     if fact not in subject.facts:
         raise ValueError(f"{subject.kind} has no fact {fact!r} in the catalogue of events")
     before, row.sequence = row.sequence, row.sequence + 1

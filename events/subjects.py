@@ -60,6 +60,21 @@ class Subject:
         return sorted(f"{self.kind}.{word}" for word in entered | self.facts)
 
 
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """A kind of object without a lifecycle that publishes `facts`. Its model has `merchant`, `livemode`, `sequence`."""
+
+    kind: str
+    model: type[models.Model]
+    present: Present
+    facts: frozenset[str]
+
+    @property
+    def event_types(self) -> list[str]:
+        return sorted(f"{self.kind}.{fact}" for fact in self.facts)
+
+
+_announcers: dict[type[models.Model], Announcer] = {}
 _by_model: dict[type[models.Model], Subject] = {}
 _by_prefix: dict[str, Subject] = {}
 
@@ -68,6 +83,16 @@ def register(subject: Subject) -> None:
     """Called once for each subject by its domain's AppConfig.ready()."""
     _by_model[subject.model] = subject
     _by_prefix[subject.prefix] = subject
+
+
+def register_announcer(announcer: Announcer) -> None:
+    """Called once for each kind by its domain's AppConfig.ready()."""
+    _announcers[announcer.model] = announcer
+
+
+def publisher_of(row: models.Model) -> Subject | Announcer:
+    """What says how events about the row look."""
+    return _announcers.get(type(row)) or of(row)
 
 
 def of(row: models.Model) -> Subject:
@@ -84,4 +109,5 @@ def everyone() -> list[Subject]:
 
 def event_types() -> list[str]:
     """The catalogue of events."""
-    return sorted(name for subject in everyone() for name in subject.event_types)
+    kinds: list[Subject | Announcer] = [*everyone(), *_announcers.values()]
+    return sorted(name for kind in kinds for name in kind.event_types)
