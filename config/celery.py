@@ -36,7 +36,11 @@ def schedule() -> dict[str, dict[str, object]]:
         }
         for name in work.names()
     }
-    return {**sweeps, "purge": {"task": "events.tasks.purge", "schedule": timedelta(hours=1)}}
+    return {
+        **sweeps,
+        "purge": {"task": "events.tasks.purge", "schedule": timedelta(hours=1)},
+        "notice expiring keys": {"task": "merchants.tasks.notice_expiring_keys", "schedule": timedelta(minutes=10)},
+    }
 
 
 @app.on_after_finalize.connect

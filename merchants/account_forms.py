@@ -18,7 +18,8 @@ from unfold.widgets import (
 
 from core.admin_actions import ReasonForm, refuse
 from core.crypto import Secret
-from merchants import accounts
+from core.errors import ProviderAppTaken
+from merchants import accounts, provider_apps
 from merchants.models import Merchant, ProviderAccount
 
 
@@ -197,6 +198,15 @@ class NewAccountForm(forms.Form):
                 check()
             except ValueError as fault:
                 refuse(self, fault)
+        if not self.errors:
+            self._check_app(livemode)
+
+    def _check_app(self, livemode: bool) -> None:
+        merchant = self.cleaned_data["merchant"].pk
+        try:
+            provider_apps.check_free(self.provider, self.credentials(), livemode=livemode, merchant=merchant)
+        except ProviderAppTaken as taken:
+            self.add_error(self.kind.app, taken.errors[0].detail)
 
     def credentials(self) -> dict[str, Any]:
         return given_to(self.kind.credentials_type, self.cleaned_data)

@@ -117,18 +117,33 @@ class ApiKeyForm(forms.Form):
         self.fields["scopes"].choices = [(name, f"{name}: {told}") for name, told in known]  # type: ignore[attr-defined]
 
     def clean_allowed_addresses(self) -> list[str]:
-        given: list[str] = self.cleaned_data["allowed_addresses"]
-        try:
-            addresses.networks(given)
-        except ValueError as fault:
-            raise forms.ValidationError(str(fault)) from fault
-        return given
+        return _blocks(self.cleaned_data["allowed_addresses"])
 
     def clean_expires_at(self) -> Any:
         at = self.cleaned_data["expires_at"]
         if at is not None and at <= clock.now():
             raise forms.ValidationError("That moment has passed.")
         return at
+
+
+class KeyAddressesForm(ReasonForm):
+    allowed_addresses = Lines(
+        required=False,
+        help_text="Addresses or CIDR blocks that may use the key, one on each line. Empty: any.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
+    )
+    field_order = ("allowed_addresses", "reason")
+
+    def clean_allowed_addresses(self) -> list[str]:
+        return _blocks(self.cleaned_data["allowed_addresses"])
+
+
+def _blocks(given: list[str]) -> list[str]:
+    try:
+        addresses.networks(given)
+    except ValueError as fault:
+        raise forms.ValidationError(str(fault)) from fault
+    return given
 
 
 CURRENT = column("current", lambda key: badge("current", "success") if key.is_current else badge(_ended(key), "danger"))
@@ -169,7 +184,7 @@ class ApiKeyAdmin(FormAdmin):
         "api_version",
         moment_column("created_at"),
     )
-    actions_detail = ("revoke",)
+    actions_detail = ("set_addresses", "revoke")
     add_form = ApiKeyForm
     add_explain = "Give a key the least that it needs. The key itself is shown once, on the next page."
 
@@ -190,6 +205,18 @@ class ApiKeyAdmin(FormAdmin):
             "whoever loses it needs another.",
             shown=[(f"{key.name}, of {key.merchant.name}", secret.reveal())],
         )
+
+    @reasoned_action(
+        title="Change addresses",
+        permission="merchants.set_key_addresses",
+        explain="From its next request on the key may be used from these addresses only.",
+        icon="location_on",
+        applies=lambda key: key.is_current,
+        form=lambda key, data: KeyAddressesForm(data, initial={"allowed_addresses": key.allowed_addresses}),
+    )
+    def set_addresses(self, request: HttpRequest, key: ApiKey, form: Any) -> str:
+        services.set_key_addresses(key, allowed_addresses=form.cleaned_data["allowed_addresses"], by=staff(request))
+        return "Changed."
 
     @reasoned_action(
         title="Revoke",

@@ -12,7 +12,6 @@ from django.template.response import TemplateResponse
 from core.admin import FormAdmin
 from core.admin_actions import reasoned_action, staff
 from core.admin_columns import MODE, badge, column, link, moment_column
-from events import inbox
 from merchants import accounts, doors, services
 from merchants.account_forms import CredentialsForm, NewAccountForm, SettingsForm
 from merchants.admin_fees import schedules_of
@@ -97,7 +96,7 @@ class ProviderAccountAdmin(FormAdmin):
         return self._show_paths(request, account, title="Account added")
 
     def _show_paths(self, request: HttpRequest, account: ProviderAccount, *, title: str) -> HttpResponse:
-        shown = [(f"The door {door}", doors.callback_url(account, door)) for door in _standing_doors(account)]
+        shown = [(f"The door {door}", url) for door, url in doors.standing_urls(account).items()]
         if not shown:
             return self.show_once(
                 request,
@@ -189,9 +188,3 @@ _SHOWN = 100
 
 def _paths(account: ProviderAccount) -> int:
     return account.callback_tokens.filter(revoked_at=None).count()
-
-
-def _standing_doors(account: ProviderAccount) -> list[str]:
-    """The doors whose address is entered at the provider; the others' addresses travel with each call."""
-    handler = inbox.handler_of(account.provider)
-    return [name for name, door in handler.doors.items() if not door.per_operation] if handler else []

@@ -6,16 +6,21 @@ class MerchantsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import rotation, subjects
-        from merchants import customers, doors, openapi, scopes, webhooks  # noqa: F401  (webhooks and openapi register themselves)
+        from merchants import customers, doors, expiry, provider_apps, scopes
+        from merchants import openapi, webhooks  # noqa: F401  (they register themselves)
         from merchants import subjects as ours
         from merchants.models import ApiKey
 
         rotation.register(rotation.Hashed("callback paths", doors.rekey_tokens))
         rotation.register(rotation.Hashed("customers' fingerprints", customers.renew_fingerprints))
+        rotation.register(rotation.Hashed("apps of provider accounts", provider_apps.renew_fingerprints))
         rotation.register(rotation.Kept("API keys", ApiKey.objects.count))
 
         for subject in ours.SUBJECTS:
             subjects.register(subject)
+        subjects.register_announcer(
+            subjects.Announcer("api_key", ApiKey, present=expiry.snapshot, facts=frozenset({"expiring"}))
+        )
         scopes.register(
             {
                 "webhook_endpoints:read": "See webhook endpoints",
@@ -26,5 +31,9 @@ class MerchantsConfig(AppConfig):
                 "transactions:read": "See the history of payments, refunds and other movements of money",
                 "request_logs:read": "See the log of API requests",
                 "balance:read": "See balances and what made them",
+                "api_keys:read": "See API keys, never the keys themselves",
+                "api_keys:write": "Create, rotate and revoke API keys, within what the key itself has",
+                "provider_accounts:read": "See provider accounts, never their credentials",
+                "provider_accounts:write": "Create, change, test and disable provider accounts",
             }
         )

@@ -23,6 +23,13 @@ def callback_url(account: ProviderAccount, door: str, *, operation: str = "") ->
     return f"{path}/{operation}" if operation else path
 
 
+def standing_urls(account: ProviderAccount) -> dict[str, str]:
+    """By door, the addresses that are entered at the provider; those of the other doors travel with each call."""
+    handler = inbox.handler_of(account.provider)
+    standing = [name for name, door in handler.doors.items() if not door.per_operation] if handler else []
+    return {door: callback_url(account, door) for door in standing}
+
+
 _tokens: dict[tuple[str, int], str] = {}
 
 

@@ -47,11 +47,25 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_address = models.GenericIPAddressField(null=True, blank=True, editable=False)
     api_version = models.CharField(max_length=10)
+    sequence = models.PositiveIntegerField(default=0, editable=False)
+    noticed_days = models.PositiveSmallIntegerField(
+        null=True, editable=False, help_text="The last day-mark before its end that needs no notice any more."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         verbose_name = "API key"
-        permissions = [("revoke_api_key", "Can revoke an API key")]
+        permissions = [
+            ("revoke_api_key", "Can revoke an API key"),
+            ("set_key_addresses", "Can change the addresses from which an API key may be used"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                name="api_key_ends",
+                condition=Q(expires_at__isnull=False, revoked_at__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.prefix}…{self.last_four}"
@@ -62,7 +76,11 @@ class ApiKey(models.Model):
 
 
 class ProviderAccount(models.Model):
-    """A merchant's account at a provider: sealed credentials, and options that the adapter validates."""
+    """A merchant's account at a provider: sealed credentials, and options that the adapter validates.
+
+    `app_fingerprint` is that of the credential which names the app whose one live access token the account holds;
+    empty for providers without such tokens.
+    """
 
     id = PublicIdField(prefix="acct")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="provider_accounts")
@@ -71,6 +89,7 @@ class ProviderAccount(models.Model):
     name = models.CharField(max_length=100)
     host = models.CharField(max_length=32)
     credentials = SealedField()
+    app_fingerprint = models.CharField(max_length=64, blank=True, default="", editable=False)
     options = models.JSONField(default=dict, blank=True)
     priority = models.PositiveSmallIntegerField(default=100, help_text="The lowest takes new payments first.")
     is_enabled = models.BooleanField(default=True)
@@ -78,7 +97,14 @@ class ProviderAccount(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["id", "livemode"], name="account_has_one_mode")]
+        constraints = [
+            models.UniqueConstraint(fields=["id", "livemode"], name="account_has_one_mode"),
+            models.UniqueConstraint(
+                fields=["provider", "livemode", "app_fingerprint"],
+                name="one_account_per_provider_app",
+                condition=~Q(app_fingerprint=""),
+            ),
+        ]
         permissions = [
             ("set_credentials", "Can write a provider account's credentials"),
             ("rotate_callback_token", "Can give a provider account new callback paths and close earlier ones"),

@@ -36,7 +36,7 @@ PROBLEMS: dict[Any, OpenApiResponse] = {
     (403, "application/problem+json"): problem("The key lacks the scope"),
     (404, "application/problem+json"): problem("There is no such object for this key"),
     (409, "application/problem+json"): problem("The object's state, or a request under way, does not allow this"),
-    (422, "application/problem+json"): problem("The key was used for another request, or an amount is too large"),
+    (422, "application/problem+json"): problem("The key was used for another request, or more is asked than may be"),
     (429, "application/problem+json"): problem("Too many requests; see Retry-After"),
     (503, "application/problem+json"): problem("Not available for a moment; see Retry-After"),
 }

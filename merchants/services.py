@@ -3,19 +3,26 @@
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 
 from core import clock
 from core.crypto import Secret
 from events import audit, sealing
-from merchants import accounts, doors
+from merchants import accounts, doors, expiry, provider_apps
 from merchants.authentication import key_hash
-from merchants.models import ApiKey, Merchant, ProviderAccount, WebhookEndpoint
+from merchants.models import ApiKey, Merchant, ProviderAccount, ProviderToken, WebhookEndpoint
+
+Insert = Callable[[models.Model], None]
+
+
+def _insert(row: models.Model) -> None:
+    """How a new row is written where no Idempotency-Key is bound to it in the same statement."""
+    row.save(force_insert=True)
 
 
 def create_merchant(*, name: str, by: str, default_region: str = "") -> Merchant:
@@ -48,6 +55,8 @@ def create_api_key(
     livemode: bool = False,
     expires_at: datetime | None = None,
     allowed_addresses: Iterable[str] = (),
+    api_version: str = "",
+    insert: Insert = _insert,
 ) -> tuple[ApiKey, Secret]:
     """The key's row, and the key itself: 256 random bits, given out here and never again."""
     prefix = "sk_live_" if livemode else "sk_test_"
@@ -60,13 +69,14 @@ def create_api_key(
         hash=key_hash(presented),
         prefix=prefix,
         last_four=presented[-4:],
-        scopes=sorted(scopes),
+        scopes=sorted(set(scopes)),
         allowed_addresses=list(allowed_addresses),
         expires_at=expires_at,
-        api_version=settings.API_VERSION,
+        noticed_days=expiry.passed_mark(expires_at),
+        api_version=api_version or settings.API_VERSION,
     )
     with transaction.atomic():
-        key.save(force_insert=True)
+        insert(key)
         _record(key, "api_key.created", by, scopes=key.scopes)
     return key, Secret(presented)
 
@@ -75,6 +85,14 @@ def revoke_api_key(key: ApiKey, *, by: str) -> None:
     with transaction.atomic():
         ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=clock.now())
         _record(key, "api_key.revoked", by)
+
+
+def set_key_addresses(key: ApiKey, *, allowed_addresses: Iterable[str], by: str) -> None:
+    """From where a key may be used, from its next request on; none means anywhere."""
+    key.allowed_addresses = list(allowed_addresses)
+    with transaction.atomic():
+        key.save(update_fields=["allowed_addresses"])
+        _record(key, "api_key.addresses_set", by, allowed_addresses=key.allowed_addresses)
 
 
 def create_provider_account(
@@ -88,10 +106,11 @@ def create_provider_account(
     options: Mapping[str, Any] | None = None,
     livemode: bool = False,
     priority: int = 100,
+    insert: Insert = _insert,
 ) -> ProviderAccount:
     """An account with sealed credentials and a callback token.
 
-    Raises ValueError that names the field which its provider does not take.
+    Raises ValueError that names the field which its provider does not take, and ProviderAppTaken.
     """
     accounts.check_credentials(provider, credentials, livemode=livemode)
     accounts.check_options(provider, options or {})
@@ -106,8 +125,8 @@ def create_provider_account(
         priority=priority,
     )
     sealing.seal(account, "credentials", json.dumps(dict(credentials)))
-    with transaction.atomic():
-        account.save(force_insert=True)
+    with provider_apps.held_by(account, credentials), transaction.atomic():
+        insert(account)
         doors.issue_token(account)
         _record(account, "provider_account.created", by, provider=provider, host=host)
     return account
@@ -116,12 +135,14 @@ def create_provider_account(
 def set_credentials(account: ProviderAccount, credentials: Mapping[str, Any], *, by: str) -> None:
     """Replace an account's credentials; every process takes up the new revision with its next call.
 
-    Raises ValueError that names the field which its provider does not take.
+    Raises ValueError that names the field which its provider does not take, and ProviderAppTaken.
     """
     accounts.check_credentials(account.provider, credentials, livemode=account.livemode)
     sealing.seal(account, "credentials", json.dumps(dict(credentials)))
-    with transaction.atomic():
-        _save_revision(account, "credentials")
+    with provider_apps.held_by(account, credentials), transaction.atomic():
+        _save_revision(account, "credentials", "app_fingerprint")
+        # It was fetched with what is replaced, perhaps because that has leaked.
+        ProviderToken.objects.filter(account=account).delete()
         _record(account, "provider_account.credentials_set", by)
 
 

@@ -1,8 +1,18 @@
 from django.urls import path
 
-from merchants import api, api_balance, api_customers, api_request_logs, api_transactions
+from merchants import api, api_accounts, api_balance, api_customers, api_keys, api_request_logs, api_transactions
 
 urlpatterns = [
+    path("api-keys", api_keys.KeysView.as_view()),
+    path("api-keys/<str:key_id>", api_keys.KeyView.as_view()),
+    path("api-keys/<str:key_id>/rotate", api_keys.RotateView.as_view()),
+    path("api-keys/<str:key_id>/revoke", api_keys.RevokeView.as_view()),
+    path("provider-accounts", api_accounts.AccountsView.as_view()),
+    path("provider-accounts/<str:account_id>", api_accounts.AccountView.as_view()),
+    path("provider-accounts/<str:account_id>/credentials", api_accounts.CredentialsView.as_view()),
+    path("provider-accounts/<str:account_id>/callback-urls", api_accounts.CallbackUrlsView.as_view()),
+    path("provider-accounts/<str:account_id>/test", api_accounts.CheckView.as_view()),
+    path("provider-accounts/<str:account_id>/disable", api_accounts.DisableView.as_view()),
     path("webhook-endpoints", api.EndpointsView.as_view()),
     path("webhook-endpoints/<str:endpoint_id>", api.EndpointView.as_view()),
     path("balance", api_balance.BalanceView.as_view()),

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from merchants.accounts import Kind
+from merchants.models import ProviderAccount
 from payments.providers import REGISTRY
+from payments.services import connections
 from payments.services.connections import SIMULATOR
 
 
@@ -16,7 +18,9 @@ def kind_of(provider: str) -> Kind:
     def hosts(livemode: bool) -> Sequence[str]:
         if livemode:
             return tuple(adapter.live_hosts)
-        return (*adapter.hosts, *((SIMULATOR,) if settings.SIMULATORS_URL else ()))
+        # Where a company has one host for both modes, its keys tell them apart; elsewhere test stays off the live one.
+        sandboxes = [name for name in adapter.hosts if name not in adapter.live_hosts] or list(adapter.hosts)
+        return (*sandboxes, *((SIMULATOR,) if settings.SIMULATORS_URL else ()))
 
     return Kind(
         title=adapter.title,
@@ -24,5 +28,12 @@ def kind_of(provider: str) -> Kind:
         options_type=adapter.options_type,
         hosts=hosts,
         check_mode=adapter.check_mode,
+        check=_check,
         methods=sorted(adapter.capabilities.methods),
+        app=adapter.app,
     )
+
+
+def _check(account: ProviderAccount) -> None:
+    with connections.reserve(account):
+        connections.connect(account).check_credentials()

@@ -84,7 +84,9 @@ class ProviderAccountFactory(DjangoModelFactory[ProviderAccount]):
         mpesa = factory.Trait(
             provider="mpesa",
             name="M-Pesa",
-            credentials=MPESA_CREDENTIALS,
+            credentials=factory.Sequence(
+                lambda number: MPESA_CREDENTIALS | {"consumer_key": f"factory-made-app-{number}"}
+            ),
             options=MPESA_OPTIONS,
         )
 

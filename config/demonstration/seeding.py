@@ -27,6 +27,7 @@ from payments.providers import REGISTRY
 from payments.providers.stripe import Options as StripeOptions
 
 ACTOR = "demo"
+MERCHANT = "Demo merchant"
 ADMINISTRATOR, OPERATOR = "demo-admin", "demo-ops"
 STRIPE_KEY = "sk_test_lango_simulator"
 MPESA_CREDENTIALS = {
@@ -55,7 +56,8 @@ def seed_merchant(credentials: Credentials, *, places: Places) -> Merchant:
     """A merchant with a key, whose text goes into `credentials`, and an account at each simulator."""
     certificate = _call(Request("GET", f"{simulator(places, 'mpesa')}/_simulator/certificate")).body.decode()
     with transaction.atomic():
-        merchant = services.create_merchant(name="Demo merchant", by=ACTOR)
+        _free_app()
+        merchant = services.create_merchant(name=MERCHANT, by=ACTOR)
         _, secret = services.create_api_key(
             merchant=merchant, name="Demo", owner="The demo", scopes=list(scopes.known()), by=ACTOR
         )
@@ -63,6 +65,13 @@ def seed_merchant(credentials: Credentials, *, places: Places) -> Merchant:
     credentials.api_key = secret.reveal()
     credentials.endpoint = credentials.endpoint_secret = ""
     return merchant
+
+
+def _free_app() -> None:
+    """An app serves one account: an earlier demo merchant, whose key nobody has any more, gives it up."""
+    for account in ProviderAccount.objects.filter(merchant__name=MERCHANT, provider="mpesa", livemode=False):
+        given_up = MPESA_CREDENTIALS | {"consumer_key": f"given-up-by-{account.pk}"}
+        services.set_credentials(account, given_up, by=ACTOR)
 
 
 def _create_accounts(merchant: Merchant, certificate: str) -> None:

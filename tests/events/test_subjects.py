@@ -1,6 +1,7 @@
 """The registry through which the lower floors know the domains' objects."""
 
 from events import subjects
+from merchants.models import ApiKey
 from payments.models import Attempt, Payment, Refund
 from payments.states import PAYMENT
 
@@ -19,7 +20,16 @@ def test_the_catalogue_has_an_event_for_each_state_that_can_be_entered_and_for_e
 
 def test_a_subject_without_a_snapshot_publishes_nothing():
     assert subjects.of(Attempt()).event_types == []
-    assert all(name.startswith(("customer.", "payment.", "refund.")) for name in subjects.event_types())
+    kinds = ("api_key.", "customer.", "payment.", "refund.")
+    assert all(name.startswith(kinds) for name in subjects.event_types())
+
+
+def test_what_has_no_lifecycle_announces_its_facts_and_nothing_else():
+    key = ApiKey()
+    assert subjects.publisher_of(key).event_types == ["api_key.expiring"]
+    assert subjects.publisher_of(Payment()) is subjects.of(Payment())
+    assert "api_key.expiring" in subjects.event_types()
+    assert subjects.by_id(key.pk) is None
 
 
 def test_prefixes_and_kinds_are_unique_and_an_object_is_on_its_own_timeline_unless_it_says_more():

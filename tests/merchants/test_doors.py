@@ -64,7 +64,8 @@ class Acme:
 def acme():
     handler = Acme()
     inbox.register("acme", handler)
-    accounts.register("acme", accounts.Kind("Acme", Nothing, Nothing, lambda livemode: ["x"], lambda *_, **__: None))
+    nothing = lambda *_, **__: None  # noqa: E731
+    accounts.register("acme", accounts.Kind("Acme", Nothing, Nothing, lambda livemode: ["x"], nothing, nothing))
     yield handler
     del inbox._handlers["acme"], accounts._kinds["acme"]
 

@@ -6,7 +6,7 @@ import pytest
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RoutePattern
 
-from merchants.models import Customer, WebhookEndpoint
+from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
 from payments.models import Operation, Payment, Refund
 from tests import factories
@@ -52,6 +52,8 @@ def theirs(world, other_shop):
         "refund_id": refund["id"],
         "endpoint_id": endpoint["id"],
         "event_id": event["id"],
+        "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
+        "account_id": other_shop.mpesa.pk,
     }
 
 
@@ -76,6 +78,8 @@ def snapshot():
         Refund.objects.count(),
         list(WebhookEndpoint.objects.values_list("pk", "is_enabled", "url")),
         list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
+        list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
+        list(ProviderAccount.objects.order_by("pk").values_list("pk", "is_enabled", "revision")),
     )
 
 
@@ -133,7 +137,10 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
     )
     live_event = factories.EventFactory(about=refund.payment)
     live_endpoint = factories.WebhookEndpointFactory(merchant=shop.merchant, livemode=True)
+    live_key = factories.ApiKeyFactory(merchant=shop.merchant, livemode=True)
     live_ids = {
+        "key_id": live_key.pk,
+        "account_id": refund.attempt.account_id,
         "payment_id": refund.payment_id,
         "refund_id": refund.pk,
         "event_id": live_event.pk,

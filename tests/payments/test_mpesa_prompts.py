@@ -7,6 +7,7 @@ from payments.models import Overpayment, Payment
 from tests.payments.world import (
     MPESA,
     PHONE,
+    SECOND_APP,
     attention,
     counters,
     events_of,
@@ -74,7 +75,7 @@ def test_it_takes_a_payment_that_the_payer_approves(world, shop, caller):
 def test_it_takes_a_payment_to_a_till(world, shop):
     till = world.shop("Till")
     options = world.mpesa_options(shortcode="600333", till="600222")
-    till.account("mpesa", MPESA | {"passkey": "lango-simulator-passkey-600333"}, options)
+    till.account("mpesa", MPESA | SECOND_APP | {"passkey": "lango-simulator-passkey-600333"}, options)
 
     payment = till.api.prompt()
     world.mpesa.simulate(payment, "approve")
@@ -306,7 +307,7 @@ def test_mpesa_takes_no_other_currency_and_needs_a_phone(world, shop, caller):
 
 def test_a_wrong_passkey_fails_the_payment_as_a_configuration(world, caller):
     wrong = world.shop("Wrong")
-    wrong.account("mpesa", MPESA | {"passkey": "not-the-passkey"}, world.mpesa_options())
+    wrong.account("mpesa", MPESA | SECOND_APP | {"passkey": "not-the-passkey"}, world.mpesa_options())
 
     payment = wrong.api.prompt()
 

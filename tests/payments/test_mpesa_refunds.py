@@ -6,6 +6,7 @@ from core.companies.mpesa import security_credential
 from core.crypto import Secret
 from tests.payments.world import (
     MPESA,
+    SECOND_APP,
     attention,
     counters,
     events_of,
@@ -155,7 +156,7 @@ def test_money_that_somebody_else_has_sent_back_is_not_called_a_failure(world, s
 
 def test_a_refused_request_fails_at_once(world, shop, caller):
     plain = world.shop("Plain")
-    without = {name: value for name, value in MPESA.items() if not name.startswith("initiator")}
+    without = {name: value for name, value in (MPESA | SECOND_APP).items() if not name.startswith("initiator")}
     plain.account("mpesa", without, world.mpesa_options())
     payment = plain.api.prompt(phone="254711000777")
     world.mpesa.simulate(payment, "approve")

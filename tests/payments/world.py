@@ -34,6 +34,9 @@ MPESA = {
     "initiator_password": "Simulator-Pass-1!",
 }
 
+SECOND_APP = {name: f"{MPESA[name]}-2" for name in ("consumer_key", "consumer_secret")}
+"""For a second M-Pesa account beside the shop's: an app serves one."""
+
 
 def until(found: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
     """The first true value of `found()`."""
