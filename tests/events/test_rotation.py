@@ -310,11 +310,11 @@ def test_a_row_that_was_written_meanwhile_is_left_to_its_writer(under):
 
 def test_a_process_forgets_a_retired_data_key_after_a_while(under):
     payment = factories.PaymentFactory(instrument="254708374149")
-    key = sealing._data_key(payment.merchant_id, False)
+    key = sealing._data_key(payment, None)
     DataKey.objects.update(retired_at=clock.now())
-    assert sealing._data_key(payment.merchant_id, False) == key
+    assert sealing._data_key(payment, None) == key
     sealing._unwrapped.update({name: (time.monotonic(), held) for name, (_, held) in sealing._unwrapped.items()})
-    assert sealing._data_key(payment.merchant_id, False) != key
+    assert sealing._data_key(payment, None) != key
 
 
 def test_every_sealed_column_of_the_house_is_resealed():
