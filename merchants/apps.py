@@ -6,8 +6,7 @@ class MerchantsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import rotation, subjects
-        from merchants import customers, doors, expiry, provider_apps, scopes
-        from merchants import openapi, webhooks  # noqa: F401  (they register themselves)
+        from merchants import customers, doors, expiry, openapi, provider_apps, scopes, webhooks  # noqa: F401  (they register themselves)
         from merchants import subjects as ours
         from merchants.models import ApiKey
 
