@@ -14,6 +14,11 @@ def raise_for(row: Any, reason: Attention.Reason, detail: str) -> None:
     insert_ignoring(item)
 
 
+def raise_about(subject: str, reason: Attention.Reason, detail: str) -> None:
+    """The same for what is no merchant's row: a part of the house, by a name of its own."""
+    insert_ignoring(Attention(subject=subject, reason=reason, detail=detail[:500]))
+
+
 def close(item: Attention, *, by: str) -> bool:
     """Close an open item; False when somebody already had."""
     changed = Attention.objects.filter(pk=item.pk, closed_at=None).update(closed_at=clock.now(), closed_by=by)

@@ -81,6 +81,21 @@ class Work(models.Model):
         abstract = True
 
 
+class LanePace(models.Model):
+    """How many rows of a lane may be begun in a second. `next_at` is when the next is due if they came evenly."""
+
+    queue = models.CharField(max_length=64)
+    lane = models.CharField(max_length=64)
+    per_second = models.PositiveIntegerField()
+    next_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "lane"], name="one_pace_per_lane"),
+            models.CheckConstraint(condition=Q(per_second__gt=0), name="pace_is_positive"),
+        ]
+
+
 class Callback(Work):
     """A provider's callback as it arrived, sealed, and what became of it.
 

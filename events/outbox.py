@@ -1,5 +1,6 @@
 """Events out: staged in the transaction of the change, given a gapless position after commit, read by cursors."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from core.logging import request_id
 from events import subjects, work
 from events.models import Cursor, Event
 from events.sealing import owner_of
+
+logger = logging.getLogger(__name__)
 
 SEQUENCER = "sequencer"
 _BATCH = 1000
@@ -39,7 +42,7 @@ def stage(row: Any, event_type: str, *, sequence: int) -> Event:
     )
 
 
-def publish(row: Any, fact: str) -> None:
+def publish(row: Any, fact: str) -> Event:
     """Publish something that happened to a row without changing its state, inside your transaction."""
     subject = subjects.publisher_of(row)
     if fact not in subject.facts:
@@ -49,6 +52,7 @@ def publish(row: Any, fact: str) -> None:
     if not update_and_insert(row, {"sequence": row.sequence}, expecting={"sequence": before}, rows=[event]):
         raise StaleRow(f"{row.pk} was changed while it was not locked")
     work.wake_on_commit("outbox")
+    return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def register(reader: Reader) -> None:
 def dispatch() -> bool:
     """Give positions to what is committed and let every reader follow; whether there was anything to do."""
     sequenced = sequence_committed()
-    read = [_advance(reader) for reader in _readers.values()]
+    read = [_follow(reader) for reader in _readers.values()]
     return bool(sequenced) or any(read)
 
 
@@ -95,6 +99,15 @@ def sequence_committed() -> int:
         if given:
             Cursor.objects.filter(pk=SEQUENCER).update(position=last.position + given)
     return given
+
+
+def _follow(reader: Reader) -> bool:
+    """A reader that fails stays where it is until the next sweep, and holds up no other."""
+    try:
+        return _advance(reader)
+    except Exception:
+        logger.exception("reader failed", extra={"reader": reader.name})
+        return False
 
 
 def _advance(reader: Reader) -> bool:

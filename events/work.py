@@ -23,12 +23,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from core import clock
-from events.models import Work
+from events import pacing
+from events.models import LanePace, Work
 
 logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 0.01
 _LANE_SHARE = 4
+_PACE_TICK = 0.05
+_STAYS_AWAKE = 20.0
 _BACKOFF = (5, 30, 120, 600, 1800)
 
 
@@ -107,7 +110,7 @@ class Queue:
     (row, result) pairs, in the draining thread. Without `finish`, `do` stores what it did itself and
     leaves `due_at` and `claim` as they should be. `lane_limit` rows of a lane are in flight at most,
     and never more than a quarter of the threads that are free, so that hanging lanes leave room.
-    `related` rows are fetched with each claim.
+    `related` rows are fetched with each claim. `paced` says that lanes may have a pace (`events/pacing.py`).
     """
 
     name: str
@@ -118,6 +121,7 @@ class Queue:
     finish: Callable[[Sequence[Outcome]], None] | None = None
     failing: Callable[[Any], None] | None = None
     related: tuple[str, ...] = ()
+    paced: bool = False
     _drain: Drain = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -128,16 +132,25 @@ class Queue:
 
     def _until_empty(self) -> bool:
         running: dict[Future[Any], Any] = {}
+        awake_until = time.monotonic() + _STAYS_AWAKE
         with ThreadPoolExecutor(self.threads, thread_name_prefix=self.name) as pool:
             while True:
                 for row in claim(self, free=self.threads - len(running)):
                     running[pool.submit(self._do, row)] = row
-                if not running:
+                held_back = self.paced and pacing.holds_back(self.name, self.model)
+                if running:
+                    self._collect(running, timeout=_PACE_TICK if held_back else 1)
+                elif not held_back:
                     return False
-                self._collect(running)
+                elif time.monotonic() < awake_until:
+                    time.sleep(_PACE_TICK)
+                else:
+                    # A worker that is told to stop waits for its task: another task goes on with a long backlog.
+                    wake_up(self.name)
+                    return False
 
-    def _collect(self, running: dict[Future[Any], Any]) -> None:
-        wait(running, return_when=FIRST_COMPLETED, timeout=1)
+    def _collect(self, running: dict[Future[Any], Any], *, timeout: float) -> None:
+        wait(running, return_when=FIRST_COMPLETED, timeout=timeout)
         time.sleep(_GATHER_SECONDS)
         done = [future for future in running if future.done()]
         outcomes = [(running.pop(future), future.result()) for future in done]
@@ -180,10 +193,11 @@ def claim(queue: Queue, *, free: int) -> list[Any]:
         "claim": uuid.uuid4(),
         "until": now + settings.WORK_LEASE,
     }
+    names = {"table": table, "pace": LanePace._meta.db_table, "burst": pacing.BURST_SECONDS}
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('lango-work'), hashtext(%s))", [queue.name])
-        claimed = list(queue.model._default_manager.raw(_CLAIM.format(table=table), parameters))
+        claimed = list(queue.model._default_manager.raw(_CLAIM.format(**names), parameters))
     prefetch_related_objects(claimed, *queue.related)
     return claimed
 
@@ -196,13 +210,16 @@ WITH RECURSIVE lanes AS (
             WHERE later.lane > lanes.lane AND later.due_at <= %(now)s ORDER BY later.lane LIMIT 1)
     FROM lanes WHERE lanes.lane IS NOT NULL
 ), room AS (
-    SELECT lane, %(limit)s::bigint - (
+    SELECT lanes.lane, least(%(limit)s::bigint - (
         SELECT count(*) FROM {table} AS busy
         WHERE busy.lane = lanes.lane AND busy.claim IS NOT NULL AND busy.due_at > %(now)s
-    ) AS free
-    FROM lanes WHERE lane IS NOT NULL
+    ), CASE WHEN pace.lane IS NULL THEN %(limit)s::bigint ELSE 1 + floor(extract(
+        epoch FROM %(now)s::timestamptz + interval '{burst} seconds' - greatest(pace.next_at, %(now)s::timestamptz)
+    ) * pace.per_second)::bigint END) AS free
+    FROM lanes LEFT JOIN {pace} AS pace ON pace.queue = %(queue)s AND pace.lane = lanes.lane
+    WHERE lanes.lane IS NOT NULL
 ), turns AS (
-    SELECT due.id, due.turn
+    SELECT due.id, due.turn, room.lane
     FROM room CROSS JOIN LATERAL (
         SELECT id, row_number() OVER () AS turn
         FROM (SELECT id FROM {table} AS waiting
@@ -210,6 +227,11 @@ WITH RECURSIVE lanes AS (
               ORDER BY waiting.due_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED) AS locked
     ) AS due
     ORDER BY due.turn LIMIT %(batch)s::bigint
+), spaced AS (
+    UPDATE {pace} AS pace SET next_at = greatest(pace.next_at, %(now)s::timestamptz)
+        + taken.count::float / pace.per_second * interval '1 second'
+    FROM (SELECT lane, count(*) AS count FROM turns GROUP BY lane) AS taken
+    WHERE pace.queue = %(queue)s AND pace.lane = taken.lane
 )
 UPDATE {table} SET claim = %(claim)s, due_at = %(until)s, tries = least(tries + 1, 32767)
 WHERE id IN (SELECT id FROM turns) RETURNING *

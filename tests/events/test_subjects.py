@@ -1,7 +1,7 @@
 """The registry through which the lower floors know the domains' objects."""
 
 from events import subjects
-from merchants.models import ApiKey
+from merchants.models import ApiKey, WebhookEndpoint
 from payments.models import Attempt, Payment, Refund
 from payments.states import PAYMENT
 
@@ -20,7 +20,7 @@ def test_the_catalogue_has_an_event_for_each_state_that_can_be_entered_and_for_e
 
 def test_a_subject_without_a_snapshot_publishes_nothing():
     assert subjects.of(Attempt()).event_types == []
-    kinds = ("api_key.", "customer.", "payment.", "refund.")
+    kinds = ("api_key.", "customer.", "payment.", "refund.", "webhook_endpoint.")
     assert all(name.startswith(kinds) for name in subjects.event_types())
 
 
@@ -30,6 +30,13 @@ def test_what_has_no_lifecycle_announces_its_facts_and_nothing_else():
     assert subjects.publisher_of(Payment()) is subjects.of(Payment())
     assert "api_key.expiring" in subjects.event_types()
     assert subjects.by_id(key.pk) is None
+
+
+def test_an_endpoint_announces_facts_only():
+    announcer = subjects.publisher_of(WebhookEndpoint())
+    assert announcer.event_types == [f"webhook_endpoint.{fact}" for fact in ("disabled", "failing", "ping")]
+    assert set(announcer.event_types) <= set(subjects.event_types())
+    assert subjects.publisher_of(Payment()) is subjects.of(Payment())
 
 
 def test_prefixes_and_kinds_are_unique_and_an_object_is_on_its_own_timeline_unless_it_says_more():
