@@ -18,7 +18,7 @@ from ledger import balances
 from ledger.facts import Fact
 from ledger.models import Entry, Transfer
 from ledger.posting import Books, post
-from merchants import services, webhooks
+from merchants import services, webhook_health
 from merchants.models import Delivery, DeliveryAttempt, Merchant, WebhookEndpoint
 from merchants.scopes import known
 from payments.models import Attempt, Operation, Payment, Receipt
@@ -113,7 +113,7 @@ def switch(*, url: str, on: bool) -> dict[str, Any]:
     if on:
         services.change_webhook_endpoint(endpoint, by=BY, is_enabled=True)
     else:
-        webhooks.disable(endpoint, "the slice is over")
+        webhook_health.disable(endpoint, reason="the slice is over", by=BY)
     return {}
 
 

@@ -98,6 +98,8 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("events.event", "Events", "bolt"),
             ("merchants.delivery", "Deliveries", "send"),
             ("merchants.webhookendpoint", "Webhook endpoints", "webhook"),
+            ("merchants.webhookreplay", "Webhook replays", "replay"),
+            ("merchants.internaldelivery", "Internal deliveries", "hub"),
         ),
     ),
     (

@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from events import outbox, work
 from events.models import Attention
-from merchants.webhooks import PARTY
+from merchants.webhook_sending import PARTY
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _HOST = socket.gethostname().replace("_", "-")

@@ -11,6 +11,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from core.crypto import KeyRing, Secret
+from merchants import subscriptions
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -157,6 +158,8 @@ KEY_RING = KeyRing.parse(
     _required("MASTER_KEYS", development="development:ZGV2ZWxvcG1lbnQtb25seS1tYXN0ZXIta2V5LTMyYnk=")
 )
 """Master keys as `id:base64` of 32 bytes each, the active one first."""
+INTERNAL_SUBSCRIBERS = subscriptions.parse(env.str("INTERNAL_SUBSCRIBERS", default=""), https_only=not DEVELOPMENT)
+"""Who receives all merchants' events, by name: a JSON list of `{"name", "url", "secret"}`."""
 
 # Time
 

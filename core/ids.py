@@ -22,6 +22,7 @@ PREFIXES: dict[str, str] = {
     "fee": "fee",
     "fsch": "fee schedule",
     "idem": "idempotency answer",
+    "idlv": "internal delivery",
     "key": "API key",
     "lacc": "ledger account",
     "mer": "merchant",
@@ -33,6 +34,7 @@ PREFIXES: dict[str, str] = {
     "try": "delivery attempt",
     "trn": "transition",
     "we": "webhook endpoint",
+    "wrep": "webhook replay",
     "xfer": "transfer",
 }
 """The one table of prefixes; an id of an unlisted kind cannot be made."""

@@ -6,9 +6,20 @@ class MerchantsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import rotation, subjects
-        from merchants import customers, doors, expiry, openapi, provider_apps, scopes, webhooks  # noqa: F401  (they register themselves)
+        from merchants import customers, doors, expiry, provider_apps, scopes, subscribers, webhook_health
+        from merchants import openapi, replays  # noqa: F401  (they register themselves)
         from merchants import subjects as ours
-        from merchants.models import ApiKey
+        from merchants.models import ApiKey, WebhookEndpoint
+
+        subjects.register_announcer(
+            subjects.Announcer(
+                kind="webhook_endpoint",
+                model=WebhookEndpoint,
+                present=webhook_health.snapshot,
+                facts=webhook_health.FACTS,
+            )
+        )
+        subscribers.follow_all()
 
         rotation.register(rotation.Hashed("callback paths", doors.rekey_tokens))
         rotation.register(rotation.Hashed("customers' fingerprints", customers.renew_fingerprints))

@@ -1,6 +1,5 @@
 """The verbs on merchants, their keys, accounts and endpoints."""
 
-import base64
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -12,8 +11,9 @@ from django.db import models, transaction
 
 from core import clock
 from core.crypto import Secret
-from events import audit, sealing
-from merchants import accounts, doors, expiry, provider_apps
+from events import attention, audit, pacing, sealing
+from events.models import Attention
+from merchants import accounts, doors, expiry, provider_apps, webhook_health, webhook_secrets
 from merchants.authentication import key_hash
 from merchants.models import ApiKey, Merchant, ProviderAccount, ProviderToken, WebhookEndpoint
 
@@ -200,9 +200,10 @@ def create_webhook_endpoint(
     event_types: Iterable[str] = (),
     description: str = "",
     metadata: Mapping[str, str] | None = None,
+    max_per_second: int | None = None,
 ) -> tuple[WebhookEndpoint, Secret]:
-    """An unsaved endpoint and its signing secret, `whsec_` and base64 of 32 random bytes, shown once."""
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    """An unsaved endpoint and its signing secret, shown once. Whoever inserts it sets its pace."""
+    secret = webhook_secrets.new()
     endpoint = WebhookEndpoint(
         merchant=merchant,
         livemode=livemode,
@@ -210,21 +211,33 @@ def create_webhook_endpoint(
         description=description,
         event_types=sorted(event_types),
         metadata=dict(metadata or {}),
+        max_per_second=max_per_second,
         api_version=settings.API_VERSION,
     )
-    sealing.seal(endpoint, "secret", secret)
-    return endpoint, Secret(secret)
+    sealing.seal(endpoint, "secret", secret.reveal())
+    return endpoint, secret
 
 
 def change_webhook_endpoint(endpoint: WebhookEndpoint, *, by: str, **changes: Any) -> None:
-    """Change what is given. Enabling an endpoint forgets that it was failing."""
+    """Change what is given. Enabling forgets that the endpoint was failing; disabling discards what waits for it."""
+    off = changes.get("is_enabled") is False
+    if off:
+        del changes["is_enabled"]
     if changes.get("is_enabled"):
-        changes |= {"disabled_because": "", "failing_since": None}
+        changes |= {"disabled_because": "", "failing_since": None, "warnings": 0}
     for name, value in changes.items():
         setattr(endpoint, name, value)
     with transaction.atomic():
         endpoint.save(update_fields=list(changes))
-        _record(endpoint, "webhook_endpoint.changed", by, fields=sorted(changes))
+        if "max_per_second" in changes:
+            pacing.set_pace("deliveries", endpoint.pk, endpoint.max_per_second)
+        if changes.get("is_enabled"):
+            attention.settle(endpoint, Attention.Reason.FAILING, by=by)
+        if changes or not off:
+            _record(endpoint, "webhook_endpoint.changed", by, fields=sorted(changes))
+        if off:
+            webhook_health.disable(endpoint, reason="switched off by the merchant", by=by)
+    endpoint.refresh_from_db(fields=["is_enabled", "disabled_because"])
 
 
 def _record(row: Any, action: str, by: str, **detail: Any) -> None:

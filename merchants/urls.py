@@ -1,8 +1,28 @@
 from django.urls import path
 
-from merchants import api, api_accounts, api_balance, api_customers, api_keys, api_request_logs, api_transactions
+from merchants import (
+    api,
+    api_accounts,
+    api_balance,
+    api_customers,
+    api_deliveries,
+    api_keys,
+    api_request_logs,
+    api_transactions,
+    api_webhooks,
+)
+
+_ENDPOINT = "webhook-endpoints/<str:endpoint_id>"
 
 urlpatterns = [
+    path("webhook-endpoints", api_webhooks.EndpointsView.as_view()),
+    path(_ENDPOINT, api_webhooks.EndpointView.as_view()),
+    path(f"{_ENDPOINT}/rotate-secret", api_webhooks.RotateSecretView.as_view()),
+    path(f"{_ENDPOINT}/ping", api_webhooks.PingView.as_view()),
+    path(f"{_ENDPOINT}/deliveries", api_deliveries.DeliveriesView.as_view()),
+    path(f"{_ENDPOINT}/deliveries/<str:delivery_id>", api_deliveries.DeliveryView.as_view()),
+    path(f"{_ENDPOINT}/replay", api_deliveries.ReplayView.as_view()),
+    path(f"{_ENDPOINT}/replays/<str:replay_id>", api_deliveries.ReplayProgressView.as_view()),
     path("api-keys", api_keys.KeysView.as_view()),
     path("api-keys/<str:key_id>", api_keys.KeyView.as_view()),
     path("api-keys/<str:key_id>/rotate", api_keys.RotateView.as_view()),
@@ -13,8 +33,6 @@ urlpatterns = [
     path("provider-accounts/<str:account_id>/callback-urls", api_accounts.CallbackUrlsView.as_view()),
     path("provider-accounts/<str:account_id>/test", api_accounts.CheckView.as_view()),
     path("provider-accounts/<str:account_id>/disable", api_accounts.DisableView.as_view()),
-    path("webhook-endpoints", api.EndpointsView.as_view()),
-    path("webhook-endpoints/<str:endpoint_id>", api.EndpointView.as_view()),
     path("balance", api_balance.BalanceView.as_view()),
     path("balance-transactions", api_balance.BalanceTransactionsView.as_view()),
     path("customers", api_customers.CustomersView.as_view()),

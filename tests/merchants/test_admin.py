@@ -9,10 +9,19 @@ import pytest
 
 from core import clock
 from events import sealing
-from events.models import Callback
+from events.models import Callback, Event
 from merchants import accounts, doors, services
 from merchants.authentication import key_hash
-from merchants.models import ApiKey, Delivery, DeliveryAttempt, Merchant, ProviderAccount, WebhookEndpoint
+from merchants.models import (
+    ApiKey,
+    Delivery,
+    DeliveryAttempt,
+    InternalDelivery,
+    Merchant,
+    ProviderAccount,
+    WebhookEndpoint,
+    WebhookReplay,
+)
 from tests import staff
 from tests.factories import (
     MPESA_CREDENTIALS,
@@ -21,6 +30,7 @@ from tests.factories import (
     CallbackFactory,
     CustomerFactory,
     DeliveryFactory,
+    EventFactory,
     MerchantFactory,
     ProviderAccountFactory,
     WebhookEndpointFactory,
@@ -356,6 +366,52 @@ def test_an_endpoint_never_shows_its_secret():
     client = staff.signed_in(superuser=True)
     shown = client.get(staff.page(endpoint)).text + client.get(staff.listing(WebhookEndpoint)).text
     assert endpoint.presented not in shown
+
+
+def test_staff_ping_an_endpoint_and_replay_a_span_to_it():
+    endpoint = WebhookEndpointFactory()
+    client = staff.signed_in(
+        "merchants.view_webhookendpoint",
+        "merchants.view_webhookreplay",
+        "merchants.ping_endpoint",
+        "merchants.replay_events",
+    )
+    client.post(staff.page(endpoint, "ping"), {"reason": "is it there?"})
+    assert Event.objects.get().type == "webhook_endpoint.ping"
+    since, until = (clock.now() - timedelta(hours=hours) for hours in (2, 1))
+    span = {"since_0": since.date(), "since_1": f"{since:%H:%M:%S}", "until_0": until.date()}
+    client.post(staff.page(endpoint, "replay"), {**span, "until_1": f"{until:%H:%M:%S}", "reason": "they asked"})
+    replay = WebhookReplay.objects.get()
+    assert (replay.since, replay.created_by) == (since.replace(microsecond=0), "staff:amina")
+    assert replay.pk in client.get(staff.listing(WebhookReplay)).text
+    assert client.get(staff.page(replay)).status_code == 200
+    old = since - timedelta(days=40)
+    WebhookReplay.objects.all().delete()
+    client.post(
+        staff.page(endpoint, "replay"),
+        {**span, "since_0": old.date(), "until_1": f"{until:%H:%M:%S}", "reason": "they asked"},
+    )
+    assert not WebhookReplay.objects.exists()
+
+
+def test_without_the_permissions_nobody_is_pinged():
+    endpoint = WebhookEndpointFactory()
+    client = staff.signed_in("merchants.view_webhookendpoint")
+    for action in ("ping", "replay"):
+        assert client.post(staff.page(endpoint, action), {"reason": "so"}).status_code == 403
+    assert not Event.objects.exists()
+
+
+def test_what_a_subscriber_did_not_take_is_sent_again():
+    row = InternalDelivery.objects.create(
+        subscriber="billing", lane="billing", event=EventFactory(), tries=10, status=503
+    )
+    client = staff.signed_in("merchants.view_internaldelivery", "merchants.resend_internal_delivery")
+    assert "billing" in client.get(staff.listing(InternalDelivery)).text
+    assert "503" in client.get(staff.page(row)).text
+    client.post(staff.page(row, "send_again"), {"reason": "they are back"})
+    row.refresh_from_db()
+    assert (row.tries, row.due_at <= clock.now()) == (0, True)
 
 
 def test_a_delivery_shows_its_attempts_and_is_sent_again():

@@ -1,7 +1,11 @@
-"""Webhook endpoints and events, for merchants."""
+"""Webhook endpoints, for merchants."""
 
 import pytest
+from standardwebhooks import Webhook
 
+from core import clock
+from events import work
+from events.models import AuditEntry, Event, LanePace
 from merchants.models import ApiKey, Delivery, WebhookEndpoint
 from tests import factories
 
@@ -57,6 +61,8 @@ def test_another_body_under_the_key_is_422(api):
         {"event_types": ["payment.exploded"]},
         {"event_types": "payment.succeeded"},
         {"metadata": {"k\x00": "v"}},
+        {"max_per_second": 0},
+        {"max_per_second": 1001},
     ],
 )
 def test_what_cannot_be_is_refused_and_makes_nothing(api, changes):
@@ -78,10 +84,37 @@ def test_only_what_is_sent_changes(api):
 
 def test_deleting_disables_and_discards_what_waits(api):
     endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
-    factories.DeliveryFactory(event__about__merchant=api.key.merchant, endpoint=endpoint)
+    factories.DeliveryFactory(event__about__merchant=api.key.merchant, endpoint=endpoint, due_at=clock.now())
     assert api.call("DELETE", f"{PATH}/{endpoint.pk}").status_code == 204
     assert api.get(f"{PATH}/{endpoint.pk}").json()["is_enabled"] is False
     assert Delivery.objects.get().state == "discarded"
+    (told,) = AuditEntry.objects.filter(object_id=endpoint.pk, action="webhook_endpoint.disabled")
+    assert (told.actor, told.detail) == (api.key.pk, {"because": "deleted by the merchant"})
+    assert api.call("DELETE", f"{PATH}/{endpoint.pk}").status_code == 204
+    assert Event.objects.filter(type="webhook_endpoint.disabled").count() == 1
+
+
+def test_switching_off_discards_what_waits_and_switching_on_forgets_that_it_failed(api):
+    endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
+    WebhookEndpoint.objects.update(failing_since=clock.now(), warnings=1)
+    factories.DeliveryFactory(event__about__merchant=api.key.merchant, endpoint=endpoint, due_at=clock.now())
+    off = api.call("PATCH", f"{PATH}/{endpoint.pk}", {"is_enabled": False, "description": "till"}).json()
+    assert (off["is_enabled"], off["disabled_because"]) == (False, "switched off by the merchant")
+    assert off["description"] == "till"
+    assert Delivery.objects.get().state == "discarded"
+    on = api.call("PATCH", f"{PATH}/{endpoint.pk}", {"is_enabled": True}).json()
+    assert (on["is_enabled"], on["disabled_because"], on["failing_since"]) == (True, None, None)
+    assert WebhookEndpoint.objects.get().warnings == 0
+
+
+def test_a_rate_is_kept_where_the_claimer_finds_it(api):
+    made = create(api, max_per_second=7).json()
+    assert made["max_per_second"] == 7
+    assert LanePace.objects.values_list("queue", "lane", "per_second").get() == ("deliveries", made["id"], 7)
+    api.call("PATCH", f"{PATH}/{made['id']}", {"max_per_second": 3})
+    assert LanePace.objects.get().per_second == 3
+    assert api.call("PATCH", f"{PATH}/{made['id']}", {"max_per_second": None}).json()["max_per_second"] is None
+    assert not LanePace.objects.exists()
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
@@ -91,15 +124,76 @@ def test_another_merchants_endpoint_does_not_exist(api, method):
     assert WebhookEndpoint.objects.get().is_enabled
 
 
-def test_events_are_listed_newest_first_and_filtered(api):
-    first = factories.EventFactory(about__merchant=api.key.merchant)
-    second = factories.EventFactory(about__merchant=api.key.merchant, type="payment.failed")
-    factories.EventFactory()
+# Another secret
 
-    def listed(query=""):
-        return [row["id"] for row in api.get(f"/v1/events{query}").json()["data"]]
 
-    assert listed() == [second.pk, first.pk]
-    assert listed("?type=payment.failed") == [second.pk]
-    assert listed(f"?subject={first.subject}") == [first.pk]
-    assert api.get(f"/v1/events/{first.pk}").json()["data"] == {"object": first.data}
+def rotate(api, endpoint, *, key="rotate-1", **body):
+    return api.post(f"{PATH}/{endpoint.pk}/rotate-secret", body, idempotency_key=key)
+
+
+def test_a_new_secret_is_shown_once_and_the_old_one_goes_on_for_a_day(api):
+    endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
+    first, second = rotate(api, endpoint), rotate(api, endpoint)
+    assert first.status_code == 200
+    assert Webhook(first.json()["secret"])
+    assert first.json()["secret"] != endpoint.presented
+    assert second.json() == {**first.json(), "secret": None}
+    assert second["Idempotency-Replayed"] == "true"
+    shown = api.get(f"{PATH}/{endpoint.pk}").json()
+    assert (shown["secret"], shown["earlier_secrets_until"]) == (None, first.json()["earlier_secrets_until"])
+    (told,) = AuditEntry.objects.filter(action="webhook_endpoint.secret_rotated")
+    assert (told.actor, told.detail) == (api.key.pk, {"overlap_seconds": 86400})
+
+
+def test_without_overlap_no_earlier_secret_is_left(api):
+    endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
+    rotate(api, endpoint)
+    assert rotate(api, endpoint, key="rotate-2", overlap_seconds=0).json()["earlier_secrets_until"] is None
+    assert WebhookEndpoint.objects.get().earlier_secrets is None
+
+
+@pytest.mark.parametrize("overlap", [-1, 604801, "long", None])
+def test_an_overlap_that_cannot_be_is_refused_and_names_its_field(api, overlap):
+    endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
+    answer = rotate(api, endpoint, overlap_seconds=overlap)
+    assert (answer.status_code, answer.json()["param"]) == (400, "/overlap_seconds")
+    assert bytes(WebhookEndpoint.objects.get().secret) == endpoint.secret
+
+
+def test_a_fifth_earlier_secret_is_refused_and_binds_nothing(api):
+    endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
+    for number in range(4):
+        assert rotate(api, endpoint, key=f"rotate-{number}").status_code == 200
+    before = bytes(WebhookEndpoint.objects.get().secret)
+    assert rotate(api, endpoint, key="fifth").status_code == 409
+    assert bytes(WebhookEndpoint.objects.get().secret) == before
+    assert rotate(api, endpoint, key="fifth", overlap_seconds=0).status_code == 200
+
+
+# Pings
+
+
+def test_a_ping_goes_to_its_own_endpoint_only_whatever_it_filters(api, company):
+    endpoint = factories.WebhookEndpointFactory(
+        merchant=api.key.merchant, url=f"{company.url}/mine", event_types=["payment.succeeded"]
+    )
+    factories.WebhookEndpointFactory(merchant=api.key.merchant, url=f"{company.url}/other")
+    first, second = (api.post(f"{PATH}/{endpoint.pk}/ping", {}, idempotency_key="p") for _ in range(2))
+    assert (first.status_code, second.json()) == (202, first.json())
+    work.drain("outbox")
+    work.drain("deliveries")
+    ((path, headers, body),) = company.received
+    assert path == "/mine"
+    told = Webhook(endpoint.presented).verify(body, headers)
+    assert told == first.json()
+    assert (told["type"], told["data"]["object"]["id"]) == ("webhook_endpoint.ping", endpoint.pk)
+    assert "secret" not in told["data"]["object"]
+    assert "url" not in told["data"]["object"]
+
+
+def test_a_disabled_endpoint_is_not_pinged(api):
+    endpoint = factories.WebhookEndpointFactory(merchant=api.key.merchant)
+    WebhookEndpoint.objects.update(is_enabled=False)
+    assert api.post(f"{PATH}/{endpoint.pk}/ping", {}).status_code == 409
+    assert api.post(f"{PATH}/{endpoint.pk}/ping", {"loud": True}).status_code == 400
+    assert not Event.objects.exists()

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from core import clock
 from core.errors import Conflict
 from events import outbox, work
-from merchants import webhooks
+from merchants import webhook_health, webhook_sending, webhooks
 from merchants.models import Delivery, DeliveryAttempt, WebhookEndpoint
 from tests import factories
 
@@ -187,7 +187,7 @@ def test_a_private_address_is_refused_and_the_fault_kept(merchant, endpoint, url
     deliver_all()
     attempt = DeliveryAttempt.objects.get()
     assert attempt.status is None
-    assert "not a public address" in attempt.fault
+    assert attempt.fault == "the host has an address that is not a public address"
 
 
 def test_a_dead_endpoint_does_not_delay_another(merchant, endpoint, company, refused_port):
@@ -230,7 +230,7 @@ def claimed_twice(merchant):
 def test_a_failure_under_a_lost_lease_is_kept_and_does_not_overwrite(merchant, endpoint, tries):
     lost, held = claimed_twice(merchant)
     lost.tries = tries
-    webhooks._store([(lost, webhooks.Try(timezone.now(), 1, status=500))])
+    webhooks._store([(lost, webhook_sending.Try(timezone.now(), 1, status=500))])
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.claim, delivery.due_at) == ("pending", held.claim, held.due_at)
     assert DeliveryAttempt.objects.count() == 1
@@ -240,8 +240,8 @@ def test_a_failure_does_not_revive_what_was_discarded_meanwhile(merchant, endpoi
     event(merchant)
     work.drain("outbox")
     (held,) = work.claim(work._drains["deliveries"], free=8)
-    webhooks.disable(endpoint, "deleted by the merchant")
-    webhooks._store([(held, webhooks.Try(timezone.now(), 1, status=500))])
+    webhook_health.disable(endpoint, reason="deleted by the merchant", by="tests")
+    webhooks._store([(held, webhook_sending.Try(timezone.now(), 1, status=500))])
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.due_at) == ("discarded", None)
 
@@ -254,7 +254,7 @@ def test_an_event_is_delivered_again_with_a_fresh_schedule(merchant, endpoint, c
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.tries, len(company.received)) == ("delivered", 1, 2)
     assert company.received[0][1]["webhook-id"] == company.received[1][1]["webhook-id"]
-    webhooks.disable(endpoint, "x")
+    webhook_health.disable(endpoint, reason="x", by="tests")
     with pytest.raises(Conflict):
         webhooks.deliver_again(Delivery.objects.get())
 

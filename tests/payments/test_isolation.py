@@ -6,6 +6,7 @@ import pytest
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RoutePattern
 
+from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
 from payments.models import Operation, Payment, Refund
@@ -46,11 +47,15 @@ def theirs(world, other_shop):
     endpoint = other_shop.api.post("webhook-endpoints", 201, url="http://127.0.0.1:1/hook")
     event = other_shop.api.get("events")["data"][0]
     customer = other_shop.api.post("customers", 201, name="Njeri Kamau", reference="their-1")
+    replay = other_shop.api.post(f"webhook-endpoints/{endpoint['id']}/replay", 202, event=event["id"])
+    delivery = other_shop.api.get(f"webhook-endpoints/{endpoint['id']}/deliveries")["data"][0]
     return {
         "customer_id": customer["id"],
         "payment_id": held["id"],
         "refund_id": refund["id"],
         "endpoint_id": endpoint["id"],
+        "delivery_id": delivery["id"],
+        "replay_id": replay["id"],
         "event_id": event["id"],
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
@@ -138,6 +143,8 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
     live_event = factories.EventFactory(about=refund.payment)
     live_endpoint = factories.WebhookEndpointFactory(merchant=shop.merchant, livemode=True)
     live_key = factories.ApiKeyFactory(merchant=shop.merchant, livemode=True)
+    live_delivery = factories.DeliveryFactory(event=live_event, endpoint=live_endpoint)
+    live_replay = endpoint_verbs.replay_event(live_endpoint, event=live_event.pk, by="tests")
     live_ids = {
         "key_id": live_key.pk,
         "account_id": refund.attempt.account_id,
@@ -146,6 +153,8 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "event_id": live_event.pk,
         "endpoint_id": live_endpoint.pk,
         "customer_id": factories.CustomerFactory(merchant=shop.merchant, livemode=True).pk,
+        "delivery_id": live_delivery.pk,
+        "replay_id": live_replay.pk,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True

@@ -112,6 +112,12 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     where = "/v1/webhook-endpoints/{endpoint_id}"
     ask("GET", where, endpoint_id=endpoint["id"])
     ask("PATCH", where, {"description": "till"}, endpoint_id=endpoint["id"])
+    ask("POST", where + "/rotate-secret", {"overlap_seconds": 60}, endpoint_id=endpoint["id"])
+    ping = ask("POST", where + "/ping", {}, endpoint_id=endpoint["id"])
+    replay = ask("POST", where + "/replay", {"event": ping["id"]}, endpoint_id=endpoint["id"])
+    ask("GET", where + "/replays/{replay_id}", endpoint_id=endpoint["id"], replay_id=replay["id"])
+    delivery = ask("GET", where + "/deliveries", endpoint_id=endpoint["id"])["data"][0]
+    ask("GET", where + "/deliveries/{delivery_id}", endpoint_id=endpoint["id"], delivery_id=delivery["id"])
     ask("DELETE", where, endpoint_id=endpoint["id"])
     ask("GET", "/v1/balance")
     ask("GET", "/v1/balance-transactions")

@@ -7,7 +7,7 @@ import core.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0004_overdrawn_accounts_need_attention"),
+        ("events", "0007_key_rotation"),
     ]
 
     operations = [
