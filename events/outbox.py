@@ -133,7 +133,7 @@ def _locked_cursor(name: str) -> Cursor:
 def behind() -> dict[str, int]:
     """How many events each reader has still to read, for health pages and the demo."""
     last = Event.objects.aggregate(last=models.Max("position"))["last"] or 0
-    return {cursor.name: last - cursor.position for cursor in Cursor.objects.exclude(pk=SEQUENCER)}
+    return {cursor.name: last - cursor.position for cursor in Cursor.objects.filter(pk__in=_readers)}
 
 
 def oldest_unsequenced() -> float:

@@ -34,7 +34,7 @@ class MerchantsConfig(AppConfig):
         scopes.register(
             {
                 "webhook_endpoints:read": "See webhook endpoints",
-                "webhook_endpoints:write": "Create, change and disable webhook endpoints",
+                "webhook_endpoints:write": "Create, change and disable webhook endpoints; send events again",
                 "customers:read": "See customers, with their contact data",
                 "customers:write": "Create, change, merge and erase customers",
                 "events:read": "Read events",

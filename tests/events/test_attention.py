@@ -4,7 +4,7 @@ import pytest
 
 from events import attention
 from events.models import Attention
-from tests import factories
+from tests import factories, staff
 
 pytestmark = pytest.mark.django_db
 REASON = Attention.Reason.UNDERPAID
@@ -48,3 +48,13 @@ def test_an_item_whose_cause_is_gone_is_settled_and_others_stay():
         attention.raise_for(row, REASON, "")
     attention.settle(payment, REASON, by="callback")
     assert [item.subject for item in Attention.objects.filter(closed_at=None)] == [other.pk]
+
+
+def test_a_part_of_the_house_is_named_once_and_shown_to_staff():
+    for _ in range(2):
+        attention.raise_about("subscriber:billing", Attention.Reason.FAILING, "it did not take an event")
+    item = Attention.objects.get()
+    assert (item.subject, item.merchant) == ("subscriber:billing", "")
+    client = staff.signed_in("events.view_attention")
+    assert "subscriber:billing" in client.get(staff.listing(Attention)).text
+    assert "subscriber:billing" in client.get(staff.page(item)).text

@@ -137,6 +137,13 @@ def test_a_reader_that_is_new_begins_with_the_first_event(reader):
     assert [event.position for event in reader] == [1, 2]
 
 
+def test_a_reader_that_was_removed_is_not_behind(reader):
+    Cursor.objects.create(name="subscriber:removed")
+    steps(factories.PaymentFactory(), "failed")
+    outbox.dispatch()
+    assert outbox.behind() == dict.fromkeys(outbox._readers, 0)
+
+
 def test_two_processes_give_a_readers_events_out_once(reader):
     steps(factories.PaymentFactory(state="created"), "processing", "authorized", "succeeded")
     outbox.sequence_committed()
