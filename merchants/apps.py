@@ -6,8 +6,17 @@ class MerchantsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import rotation, subjects
-        from merchants import customers, doors, expiry, provider_apps, scopes, subscribers, webhook_health
-        from merchants import openapi, replays  # noqa: F401  (they register themselves)
+        from merchants import (  # noqa: F401  (they register themselves)
+            customers,
+            doors,
+            expiry,
+            openapi,
+            provider_apps,
+            replays,
+            scopes,
+            subscribers,
+            webhook_health,
+        )
         from merchants import subjects as ours
         from merchants.models import ApiKey, WebhookEndpoint
 
