@@ -26,8 +26,6 @@ MERCHANT, KEY, ACCOUNT = (f"{prefix}_{0:026d}" for prefix in ("mer", "key", "acc
 SEALED_INSTRUMENT, SEALED_REQUEST, SEALED_ANSWER = (os.urandom(size) for size in (72, 556, 954))
 HASH = "9e107d9d372bb6826bd81d3542a419d69e107d9d372bb6826bd81d3542a419d6"
 METADATA = '{"cart": "8841", "channel": "web"}'
-ACCEPTED = '{"route": "v1/payments", "method": "POST"}'
-ANSWERED = '{"route": "v1/payments", "method": "POST", "status": 201, "milliseconds": 12}'
 SNAPSHOT = (
     '{"id": "pay_01m7xtnd2ben5vhskvkfb7hqnz", "late": false, "payer": null, "state": "succeeded", "amount": 1000, '
     '"method": "card", "object": "payment", "capture": "automatic", "failure": null, "attempts": [{"id": '
@@ -44,8 +42,8 @@ SEED = (
     "INSERT INTO merchants_merchant (id, name, is_active, default_region, created_at) VALUES (%(merchant)s, "
     "'Yardstick', true, '', now()) ON CONFLICT DO NOTHING",
     "INSERT INTO merchants_provideraccount (id, merchant_id, livemode, provider, name, host, options, priority, "
-    "is_enabled, revision, created_at) VALUES (%(account)s, %(merchant)s, false, 'stripe', 'Stripe', 'simulator', "
-    "'{}', 100, true, 1, now()) ON CONFLICT DO NOTHING",
+    "is_enabled, revision, app_fingerprint, created_at) VALUES (%(account)s, %(merchant)s, false, 'stripe', 'Stripe', "
+    "'simulator', '{}', 100, true, 1, '', now()) ON CONFLICT DO NOTHING",
     "INSERT INTO ledger_account (id, owner, kind, side, currency, livemode, posted, reserved, created_at) VALUES "
     "('debit', %(account)s, 'provider_clearing', 1, 'USD', false, 0, 0, now()), "
     "('credit', %(merchant)s, 'merchant_payable', -1, 'USD', false, 0, 0, now()) ON CONFLICT DO NOTHING",
@@ -69,9 +67,9 @@ CLAIM = (
     "sent_at, asked, failure_code, failure_message) VALUES (%(account)s, %(now)s, 0, false, 0, %(now)s, %(now)s, "
     "%(operation)s, %(attempt)s, %(merchant)s, 'create', 'sending', %(number)s, %(token)s, %(amount)s, 'USD', '', '', "
     "%(request)s, %(by)s, %(now)s, 0, '', '')",
-    "INSERT INTO events_auditentry (id, merchant, livemode, actor, action, object_id, address, request_id, detail, at, "
-    "mac) VALUES (%(accepted)s, %(merchant)s, false, %(by)s, 'api.accepted', %(payment)s, '127.0.0.1', %(number)s, "
-    "%(accepted_detail)s, %(now)s, %(hash)s)",
+    "INSERT INTO events_auditentry (id, merchant, livemode, actor, action, object_id, address, request_id, method, "
+    "route, status, milliseconds, detail, at, mac) VALUES (%(accepted)s, %(merchant)s, false, %(by)s, 'api.accepted', "
+    "%(payment)s, '127.0.0.1', %(number)s, 'POST', 'v1/payments', NULL, NULL, '{}', %(now)s, %(hash)s)",
 )
 TRANSITION = (
     "INSERT INTO events_transition (id, subject, sequence, from_state, to_state, by, because, request_id, at) VALUES "
@@ -110,9 +108,9 @@ OUTCOME = (
 ANSWER = (
     "INSERT INTO events_idempotencyanswer (id, merchant, livemode, key, data_key_owner, status, body, created_at) "
     "VALUES (%(answer)s, %(merchant)s, false, %(idempotency)s, '', 201, %(body)s, %(now)s)",
-    "INSERT INTO events_auditentry (id, merchant, livemode, actor, action, object_id, address, request_id, detail, at, "
-    "mac) VALUES (%(answered)s, %(merchant)s, false, %(by)s, 'api.answered', %(payment)s, '127.0.0.1', %(number)s, "
-    "%(answered_detail)s, %(now)s, %(hash)s)",
+    "INSERT INTO events_auditentry (id, merchant, livemode, actor, action, object_id, address, request_id, method, "
+    "route, status, milliseconds, detail, at, mac) VALUES (%(answered)s, %(merchant)s, false, %(by)s, 'api.answered', "
+    "%(payment)s, '127.0.0.1', %(number)s, 'POST', 'v1/payments', 201, 12, '{}', %(now)s, %(hash)s)",
 )
 
 
@@ -130,8 +128,6 @@ def values(number: str, amount: int) -> dict[str, Any]:
         "token": number + HASH[:38],
         "metadata": METADATA,
         "snapshot": SNAPSHOT,
-        "accepted_detail": ACCEPTED,
-        "answered_detail": ANSWERED,
         "instrument": SEALED_INSTRUMENT,
         "request": SEALED_REQUEST,
         "body": SEALED_ANSWER,
