@@ -1,4 +1,4 @@
-"""The yardsticks write our rows by hand: a new column without a default must not be found out by the next `make bench`."""
+"""The yardsticks write our rows by hand: a new column without a default must not wait for `make bench` to be found."""
 
 import psycopg
 import pytest
