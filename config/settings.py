@@ -236,6 +236,18 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1/",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Several objects have a `state` or `type` of their own: each set of words by its name.
+    "ENUM_NAME_OVERRIDES": {
+        "PaymentState": "payments.states.PaymentState",
+        "RefundState": "payments.states.RefundState",
+        "DeliveryState": ["pending", "delivered", "failed", "discarded"],
+        "ReplayState": ["running", "finished", "stopped"],
+        "CustomerState": "merchants.states.CustomerState",
+        "TransactionState": "merchants.api_transactions.STATES",
+        "TransactionType": "merchants.api_transactions.KINDS",
+        "BalanceTransactionType": "merchants.api_balance.TYPES",
+        "CustomerType": "merchants.models.Customer.Type",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.reference.add_webhooks",

@@ -23,6 +23,7 @@ from merchants.downloads import download
 from merchants.openapi import PROBLEMS, list_of
 from merchants.views import ApiView
 
+TYPES = [fact.value for fact in Fact]
 CSV_HEADERS = ("id", "created_at", "type", "amount", "currency", "source", "transfer")
 
 
@@ -84,7 +85,7 @@ def _by_currency(accounts: Iterable[Account]) -> list[dict[str, Any]]:
 
 class BalanceTransactionQuery(ListQuery):
     currency = serializers.ChoiceField(sorted(EXPONENTS), required=False)
-    type = serializers.ChoiceField([fact.value for fact in Fact], required=False)
+    type = serializers.ChoiceField(TYPES, required=False)
     source = serializers.CharField(max_length=32, required=False)  # type: ignore[assignment]  # a field of that name
     created__gte = serializers.DateTimeField(required=False)
     created__lt = serializers.DateTimeField(required=False)
@@ -107,7 +108,7 @@ class BalanceTransactionOutput(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     object = serializers.CharField(default="balance_transaction")
-    type = serializers.ChoiceField([fact.value for fact in Fact])
+    type = serializers.ChoiceField(TYPES)
     amount = serializers.IntegerField()
     currency = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]  # a field of that name
