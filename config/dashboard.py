@@ -80,6 +80,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         (
             ("payments.payment", "Payments", "payments"),
             ("payments.refund", "Refunds", "undo"),
+            ("payments.dispute", "Disputes", "gavel"),
             ("payments.operation", "Operations", "sync_alt"),
         ),
     ),

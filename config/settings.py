@@ -170,6 +170,8 @@ WORK_LEASE = timedelta(seconds=env.float("WORK_LEASE_SECONDS", default=60))
 TOKEN_LEASE = timedelta(seconds=env.float("TOKEN_LEASE_SECONDS", default=12))
 """How long one process may be fetching an access token while others wait for it."""
 PROMPT_LIFE = timedelta(seconds=env.float("PROMPT_LIFE_SECONDS", default=300))
+EVIDENCE_NOTICES = (timedelta(days=3), timedelta(days=1))
+"""How long before the evidence of a dispute is due its merchant is told so, once each."""
 RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)
 """Multiplies the times at which providers declare that they want to be asked."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)

@@ -235,6 +235,26 @@ class ProviderAppTaken(Conflict):
     )
 
 
+class PaymentDisputed(Conflict):
+    """The payer's bank has taken this payment's money back, or may. A refund on top of that would pay it twice."""
+
+    code, title = "payment_disputed", "The payment is disputed"
+    remedy = (
+        "Read `/v1/disputes?payment=…`. Answer the dispute, or accept it: then the payer has the money by the dispute. "
+        "A dispute that was won no longer stands in the way."
+    )
+
+
+class DisputeNotAnswerable(Conflict):
+    """The dispute waits for no answer: it was answered or decided, or another answer to it is under way."""
+
+    code, title = "dispute_not_answerable", "The dispute cannot be answered now"
+    remedy = (
+        "Read the dispute: its `state` says whether an answer is wanted, and `pending_response` whether one is under "
+        "way. Evidence that has been submitted cannot be changed."
+    )
+
+
 class PayloadTooLarge(ApiError):
     """The body is larger than this API reads."""
 

@@ -17,6 +17,8 @@ PREFIXES: dict[str, str] = {
     "cus": "customer",
     "dek": "data key",
     "dlv": "delivery",
+    "dmov": "dispute movement",
+    "dp": "dispute",
     "ent": "ledger entry",
     "evt": "event",
     "fee": "fee",

@@ -31,6 +31,10 @@ class Fact(StrEnum):
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    DISPUTE_REINSTATED = "dispute_reinstated"
+    DISPUTE_RETURNED = "dispute_returned"
+    DISPUTE_FEE_CHARGED = "dispute_fee_charged"
+    DISPUTE_FEE_RETURNED = "dispute_fee_returned"
     FEE_EXPECTED = "fee_expected"
     FEE_CHARGED = "fee_charged"
     CURRENCY_EXCHANGED = "currency_exchanged"
@@ -153,18 +157,40 @@ POSTINGS: Mapping[Fact, Posting] = {
         (_posted(_debit(Kind.PROVIDER_CLEARING), _credit(Kind.REFUNDS)),),
     ),
     Fact.DISPUTE_OPENED: Posting(
-        "A payer's bank has taken money back until the dispute is decided; the merchant's is reserved for it.",
+        "A payer's bank has taken money back; the merchant's is reserved for it until the dispute is decided.",
         (_posted(_debit(Kind.DISPUTES), _credit(Kind.PROVIDER_CLEARING)), _pending(*_CHARGEBACK)),
         may_overdraw=True,
     ),
     Fact.DISPUTE_WON: Posting(
-        "The money of a dispute has come back.",
-        (_voided(Fact.DISPUTE_OPENED), _posted(_debit(Kind.PROVIDER_CLEARING), _credit(Kind.DISPUTES))),
+        "A dispute is decided for the merchant, whose money is free again.",
+        (_voided(Fact.DISPUTE_OPENED),),
     ),
     Fact.DISPUTE_LOST: Posting(
         "A chargeback: the merchant bears it, also beyond its balance.",
         (_posted(*_CHARGEBACK, ends=Fact.DISPUTE_OPENED),),
         may_overdraw=True,
+    ),
+    Fact.DISPUTE_REINSTATED: Posting(
+        "The money of a dispute is back at the provider.",
+        (_posted(_debit(Kind.PROVIDER_CLEARING), _credit(Kind.DISPUTES)),),
+    ),
+    Fact.DISPUTE_RETURNED: Posting(
+        "Money that is back after a chargeback is the merchant's again.",
+        (_posted(_debit(Kind.DISPUTES), _credit(Kind.MERCHANT_PAYABLE)),),
+    ),
+    Fact.DISPUTE_FEE_CHARGED: Posting(
+        "What the provider kept for a dispute, passed on to the merchant.", (_posted(*_FEE),), may_overdraw=True
+    ),
+    Fact.DISPUTE_FEE_RETURNED: Posting(
+        "The provider has given a dispute's fee back.",
+        (
+            _posted(
+                _debit(Kind.PROVIDER_CLEARING),
+                _credit(Kind.FEE_EXPENSE),
+                _debit(Kind.FEE_INCOME),
+                _credit(Kind.MERCHANT_PAYABLE),
+            ),
+        ),
     ),
     Fact.FEE_EXPECTED: Posting(
         "What the account's fee schedule says of a capture, until the provider tells what it kept.",

@@ -28,6 +28,8 @@ class PaymentsConfig(AppConfig):
             {
                 "payments:read": "See payments",
                 "payments:write": "Take, capture and cancel payments",
+                "disputes:read": "See disputes",
+                "disputes:write": "Answer disputes with evidence, or accept them",
                 "refunds:read": "See refunds",
                 "refunds:write": "Refund payments",
             }

@@ -1,4 +1,4 @@
-"""Whether the books tell of every receipt and refund what their rows tell, and posting what they miss."""
+"""Whether the books tell of every receipt, refund and dispute what their rows tell, and posting what they miss."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -8,16 +8,16 @@ from django.db import connection
 from ledger.checking import Finding
 from ledger.facts import Fact, Phase
 from ledger.posting import is_posted, reference
-from payments.models import Receipt, Refund
+from payments.models import Dispute, Receipt, Refund
 from payments.providers.base import ReceiptKind
 from payments.services import posting
 from payments.states import RefundState
 
 
-def _names(source: str, *facts: Fact) -> str:
+def _names(source: str, *facts: Fact, phase: Phase = Phase.POSTED) -> str:
     """SQL for the references under which these facts of a row are posted."""
     pasted = f"' || {source} || '"
-    return ", ".join(f"'{reference(fact, pasted, Phase.POSTED)}'" for fact in facts)
+    return ", ".join(f"'{reference(fact, pasted, phase)}'" for fact in facts)
 
 
 _OF_RECEIPT = _names(
@@ -61,14 +61,59 @@ _REFUNDS = """
             CASE WHEN refund.state IN ('created', 'pending') AND refund.origin = 'api' THEN refund.amount ELSE 0 END
 """
 
+_AT_PROVIDER = _names(
+    "movement.id",
+    Fact.DISPUTE_OPENED,
+    Fact.DISPUTE_REINSTATED,
+    Fact.DISPUTE_FEE_CHARGED,
+    Fact.DISPUTE_FEE_RETURNED,
+)
+_BORNE = _names("movement.id", Fact.DISPUTE_LOST, Fact.DISPUTE_RETURNED)
+_RESERVED = _names("movement.id", Fact.DISPUTE_OPENED, phase=Phase.PENDING)
+
+_DISPUTES = f"""
+    SELECT movement.dispute_id, movement.id, booked.moved, booked.borne, booked.reserved
+    FROM payments_disputemovement movement
+        JOIN payments_dispute dispute ON dispute.id = movement.dispute_id
+        CROSS JOIN LATERAL (
+            SELECT CASE movement.kind WHEN 'withdrawn' THEN movement.amount ELSE -movement.amount END AS taken,
+                dispute.state = 'lost' OR dispute.late AS charged_back
+        ) told
+        CROSS JOIN LATERAL (
+            SELECT
+                coalesce(sum(entry.amount) FILTER (
+                    WHERE account.kind = 'provider_clearing' AND transfer.reference IN ({_AT_PROVIDER})
+                ), 0)::bigint AS moved,
+                coalesce(sum(entry.amount) FILTER (
+                    WHERE account.kind = 'merchant_payable' AND transfer.reference IN ({_BORNE})
+                ), 0)::bigint AS borne,
+                coalesce(sum(entry.amount) FILTER (
+                    WHERE account.kind = 'merchant_payable' AND transfer.reference = {_RESERVED} AND ended.id IS NULL
+                ), 0)::bigint AS reserved
+            FROM ledger_transfer transfer
+                JOIN ledger_entry entry ON entry.transfer_id = transfer.id
+                JOIN ledger_account account ON account.id = entry.account_id
+                LEFT JOIN ledger_transfer ended ON ended.resolves_id = transfer.id
+            WHERE transfer.reference IN ({_AT_PROVIDER}, {_BORNE}, {_RESERVED})
+                AND account.currency = movement.currency
+        ) booked
+    WHERE booked.moved <> -told.taken - movement.fee_amount
+        OR booked.borne <> CASE WHEN told.charged_back THEN told.taken ELSE 0 END
+        OR booked.reserved <> CASE
+            WHEN told.charged_back OR dispute.state = 'won' OR movement.kind = 'reinstated' THEN 0
+            ELSE movement.amount END
+"""  # noqa: S608  (nothing but names of facts is pasted)
+
 
 def disagreements() -> Iterable[Finding]:
-    """One for each receipt and refund of which the books tell otherwise."""
+    """One for each receipt, refund and movement of a dispute of which the books tell otherwise."""
     with connection.cursor() as cursor:
         cursor.execute(_RECEIPTS)
         receipts = cursor.fetchall()
         cursor.execute(_REFUNDS)
         refunds = cursor.fetchall()
+        cursor.execute(_DISPUTES)
+        movements = cursor.fetchall()
     for public_id, amount, booked in receipts:
         yield Finding(
             f"receipt {public_id} is for {amount}, the books have {booked}", partial(_post_receipt, public_id)
@@ -76,6 +121,9 @@ def disagreements() -> Iterable[Finding]:
     for public_id, state, posted, pending in refunds:
         told = f"refund {public_id} is {state}, the books have {posted} posted and {pending} pending"
         yield Finding(told, partial(_post_refund, public_id))
+    for public_id, movement, moved, borne, reserved in movements:
+        told = f"movement {movement} of dispute {public_id}: the books have {moved} moved, {borne} borne"
+        yield Finding(f"{told} and {reserved} reserved", partial(_post_dispute, public_id))
 
 
 def _post_receipt(public_id: str) -> None:
@@ -105,3 +153,8 @@ def _post_refund(public_id: str) -> None:
             posting.post_refund(Fact.REFUND_RELEASED, refund)
         case _:
             posting.post_refund(Fact.REFUND_RESERVED, refund)
+
+
+def _post_dispute(public_id: str) -> None:
+    """The facts of a dispute's money, those that are there already excepted."""
+    posting.post_dispute(Dispute.objects.get(pk=public_id))

@@ -6,11 +6,12 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from merchants.models import Merchant, ProviderAccount
-from payments.models import Attempt, Operation, Payment, Receipt, Refund
+from payments.models import Attempt, Dispute, Operation, Payment, Receipt, Refund
 
 _MOST = 100
 _BY_ID: dict[str, Callable[[str], "QuerySet[Any, str]"]] = {
     "att": lambda term: Attempt.objects.filter(pk=term).values_list("payment", flat=True),
+    "dp": lambda term: Dispute.objects.filter(pk=term).values_list("payment", flat=True),
     "op": lambda term: Operation.objects.filter(pk=term).values_list("attempt__payment", flat=True),
     "ref": lambda term: Refund.objects.filter(pk=term).values_list("payment", flat=True),
     "rcpt": lambda term: Receipt.objects.filter(pk=term).values_list("attempt__payment", flat=True),

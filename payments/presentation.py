@@ -1,9 +1,10 @@
-"""How payments and refunds look from outside: in answers, and masked in events."""
+"""How payments, refunds and disputes look from outside: in answers, and masked in events."""
 
 from typing import Any
 
 from core import clock
-from payments.models import Attempt, Payment, Refund
+from payments.models import Attempt, Dispute, Operation, Payment, Refund
+from payments.states import OperationState
 
 
 def present_payment(payment: Payment) -> dict[str, Any]:
@@ -61,6 +62,34 @@ def present_refund(refund: Refund) -> dict[str, Any]:
     }
 
 
+def present_dispute(dispute: Dispute) -> dict[str, Any]:
+    """The dispute without the evidence that was given, which nobody is shown again."""
+    answer = max(dispute.operations.all(), key=lambda row: row.pk, default=None)
+    return {
+        "id": dispute.pk,
+        "object": "dispute",
+        "state": dispute.state,
+        "payment": dispute.payment_id,
+        "amount": dispute.amount,
+        "currency": dispute.currency,
+        "reason": dispute.reason,
+        "provider_id": dispute.provider_id,
+        "provider_status": dispute.provider_status or None,
+        "provider_reason": dispute.provider_reason or None,
+        "evidence_due_at": clock.rfc3339(dispute.evidence_due_at) if dispute.evidence_due_at else None,
+        "has_evidence": dispute.has_evidence,
+        "submitted_at": clock.rfc3339(dispute.submitted_at) if dispute.submitted_at else None,
+        "pending_response": answer.kind if answer and answer.state in _UNSETTLED else None,
+        "failure": _failure(answer) if answer and answer.state == OperationState.FAILED else None,
+        "late": dispute.late,
+        "livemode": dispute.livemode,
+        "created_at": clock.rfc3339(dispute.created_at),
+    }
+
+
+_UNSETTLED = (OperationState.CREATED, OperationState.SENDING, OperationState.UNKNOWN)
+
+
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": attempt.pk,
@@ -98,5 +127,5 @@ def _settlement(payment: Payment) -> dict[str, Any] | None:
     }
 
 
-def _failure(row: Payment | Refund | Attempt) -> dict[str, str] | None:
+def _failure(row: Payment | Refund | Attempt | Operation) -> dict[str, str] | None:
     return {"code": row.failure_code, "message": row.failure_message} if row.failure_code else None

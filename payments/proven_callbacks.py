@@ -5,8 +5,8 @@ from django.db import transaction
 from events import inbox
 from events.models import Callback
 from payments.models import Attempt
-from payments.providers.base import Notice, Report, Topic, Word
-from payments.services import booking, dashboard_refunds, refund_booking
+from payments.providers.base import DisputeWord, Notice, Report, Topic, Word
+from payments.services import booking, dashboard_refunds, dispute_booking, refund_booking
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt
 
@@ -18,6 +18,8 @@ def follow(callback: Callback, notice: Notice) -> None:
     because = Because(by=callback.provider, source="callback", detail=f"callback {callback.pk}")
     if notice.topic is Topic.REFUND:
         _apply_refund(callback, notice, notice.report, because)
+    elif notice.topic is Topic.DISPUTE:
+        _apply_dispute(callback, notice, notice.report, because)
     else:
         _apply_payment(callback, notice, notice.report, because)
 
@@ -47,6 +49,19 @@ def _apply_refund(callback: Callback, notice: Notice, report: Report, because: B
         inbox.finish(callback, settled_state(report), subject=refund.pk, note=report.provider_status)
 
 
+def _apply_dispute(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
+    attempt = _find_attempt(callback, notice.payment_provider_id, "")
+    if attempt is None:
+        note = f"no payment here is {notice.payment_provider_id!r}"
+        inbox.finish(callback, Callback.State.UNMATCHED, note=note)
+        return
+    with transaction.atomic():
+        locked = lock_attempt(attempt)
+        dispute = dispute_booking.find_or_open(locked, report)
+        dispute_booking.apply_to_dispute(dispute, report, because)
+        inbox.finish(callback, settled_state(report), subject=dispute.pk, note=report.provider_status)
+
+
 def _find_attempt(callback: Callback, provider_id: str, reference: str) -> Attempt | None:
     """Only within the account that the token names (money.md 13)."""
     attempts = Attempt.objects.select_related("account").filter(account=callback.account)
@@ -57,4 +72,5 @@ def _find_attempt(callback: Callback, provider_id: str, reference: str) -> Attem
 
 
 def settled_state(report: Report) -> Callback.State:
-    return Callback.State.PARKED if report.word is Word.UNKNOWN else Callback.State.PROCESSED
+    word = report.dispute.word if report.dispute else report.word
+    return Callback.State.PARKED if word in (Word.UNKNOWN, DisputeWord.UNKNOWN) else Callback.State.PROCESSED

@@ -39,7 +39,20 @@ class RefundState(TextChoices):
     CANCELLED = "cancelled"
 
 
-_P, _A, _O, _R = PaymentState, AttemptState, OperationState, RefundState
+class DisputeState(TextChoices):
+    """An inquiry is a bank's question before a dispute: no money is taken back for it."""
+
+    OPENED = "opened"
+    INQUIRY = "inquiry"
+    INQUIRY_UNDER_REVIEW = "inquiry_under_review"
+    INQUIRY_CLOSED = "inquiry_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+
+
+_P, _A, _O, _R, _D = PaymentState, AttemptState, OperationState, RefundState, DisputeState
 _PAYMENT_ENDS = (_P.SUCCEEDED, _P.FAILED, _P.CANCELLED, _P.EXPIRED)
 
 PAYMENT = Machine(
@@ -93,3 +106,22 @@ REFUND = Machine(
     },
     success=(_R.SUCCEEDED,),
 )
+
+_DISPUTED = (_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.WON, _D.LOST)
+
+DISPUTE = Machine(
+    start=_D.OPENED,
+    edges={
+        _D.OPENED: (_D.INQUIRY, _D.INQUIRY_UNDER_REVIEW, _D.INQUIRY_CLOSED, *_DISPUTED),
+        _D.INQUIRY: (_D.INQUIRY_UNDER_REVIEW, _D.INQUIRY_CLOSED, *_DISPUTED),
+        _D.INQUIRY_UNDER_REVIEW: (_D.INQUIRY_CLOSED, *_DISPUTED),
+        _D.INQUIRY_CLOSED: _DISPUTED,
+        _D.NEEDS_RESPONSE: (_D.UNDER_REVIEW, _D.WON, _D.LOST),
+        _D.UNDER_REVIEW: (_D.WON, _D.LOST),
+        _D.WON: (),
+        _D.LOST: (),
+    },
+    late={_D.LOST: (_D.WON,)},
+    success=(_D.WON,),
+)
+"""A dispute that was lost is won late when its bank gives the money back after all."""

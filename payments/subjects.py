@@ -4,8 +4,8 @@ from django.db.models import F, OuterRef, Subquery
 
 from events.subjects import Subject, Transactions
 from payments import states
-from payments.models import Attempt, Operation, Payment, Refund
-from payments.presentation import payment_snapshot, present_refund
+from payments.models import Attempt, Dispute, Operation, Payment, Refund
+from payments.presentation import payment_snapshot, present_dispute, present_refund
 
 
 def _relatives(payment: Payment) -> list[str]:
@@ -13,6 +13,7 @@ def _relatives(payment: Payment) -> list[str]:
     ids = [payment.pk]
     ids += payment.attempts.values_list("pk", flat=True)
     ids += payment.refunds.values_list("pk", flat=True)
+    ids += payment.disputes.values_list("pk", flat=True)
     ids += Operation.objects.filter(attempt__payment=payment).values_list("pk", flat=True)
     return ids
 
@@ -63,6 +64,16 @@ SUBJECTS = (
         present=present_refund,
         search=("id", "provider_id"),
         transactions=REFUNDS,
+    ),
+    Subject(
+        prefix="dp",
+        kind="dispute",
+        model=Dispute,
+        machine=states.DISPUTE,
+        present=present_dispute,
+        facts=frozenset({"evidence_due"}),
+        search=("id", "provider_id"),
+        relatives=lambda dispute: [dispute.pk, *dispute.operations.values_list("pk", flat=True)],
     ),
     Subject(prefix="att", kind="attempt", model=Attempt, machine=states.ATTEMPT, search=("provider_id",)),
     Subject(prefix="op", kind="operation", model=Operation, machine=states.OPERATION),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import api
+from payments import api, api_disputes
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
@@ -9,5 +9,9 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", api.CancelView.as_view()),
     path("payments/<str:payment_id>/refunds", api.RefundsView.as_view()),
     path("refunds/<str:refund_id>", api.RefundView.as_view()),
+    path("disputes", api_disputes.DisputesView.as_view()),
+    path("disputes/<str:dispute_id>", api_disputes.DisputeView.as_view()),
+    path("disputes/<str:dispute_id>/evidence", api_disputes.EvidenceView.as_view()),
+    path("disputes/<str:dispute_id>/accept", api_disputes.AcceptView.as_view()),
     path("test/payments/<str:payment_id>/simulate", api.SimulateView.as_view()),
 ]

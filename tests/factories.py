@@ -26,8 +26,8 @@ from merchants.models import (
     ProviderAccount,
     WebhookEndpoint,
 )
-from payments.models import Attempt, Operation, Payment, Receipt, Refund
-from payments.states import AttemptState, OperationState, PaymentState, RefundState
+from payments.models import Attempt, Dispute, Operation, Payment, Receipt, Refund
+from payments.states import AttemptState, DisputeState, OperationState, PaymentState, RefundState
 
 STRIPE_CREDENTIALS: dict[str, Any] = {
     "secret_key": "sk_test_factory_made_secret_key",
@@ -215,6 +215,22 @@ class RefundFactory(DjangoModelFactory[Refund]):
     state = RefundState.PENDING
     amount = factory.SelfAttribute("payment.amount")
     currency = factory.SelfAttribute("payment.currency")
+
+
+class DisputeFactory(DjangoModelFactory[Dispute]):
+    class Meta:
+        model = Dispute
+
+    attempt = factory.SubFactory(AttemptFactory, payment__state=PaymentState.SUCCEEDED)
+    payment = factory.SelfAttribute("attempt.payment")
+    account = factory.SelfAttribute("attempt.account")
+    merchant = factory.SelfAttribute("attempt.merchant")
+    livemode = factory.SelfAttribute("attempt.livemode")
+    state = DisputeState.NEEDS_RESPONSE
+    amount = factory.SelfAttribute("payment.amount")
+    currency = factory.SelfAttribute("payment.currency")
+    reason = "fraudulent"
+    provider_id = factory.Sequence(lambda number: f"dp_{number}")
 
 
 class OperationFactory(DjangoModelFactory[Operation]):

@@ -19,13 +19,18 @@ from core.providers import Door, OperationDeclaration, TokenStore, Unsupported
 
 
 class Kind(StrEnum):
-    """The operations of a payment: each one write at a provider, except LOOKUP, which asks and changes nothing."""
+    """The operations of a payment: each one write at a provider, except LOOKUP, which asks and changes nothing.
+
+    EVIDENCE and ACCEPT answer a dispute: with evidence against it, or by giving in.
+    """
 
     CREATE = "create"
     CAPTURE = "capture"
     CANCEL = "cancel"
     REFUND = "refund"
     LOOKUP = "lookup"
+    EVIDENCE = "evidence"
+    ACCEPT = "accept"
 
 
 class Word(StrEnum):
@@ -99,13 +104,83 @@ class Cost:
     settles_on: date | None = None
 
 
+class DisputeWord(StrEnum):
+    """What a provider says of a dispute, in our words: as `payments.states.DisputeState` has them."""
+
+    INQUIRY = "inquiry"
+    INQUIRY_UNDER_REVIEW = "inquiry_under_review"
+    INQUIRY_CLOSED = "inquiry_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+class DisputeReason(StrEnum):
+    """Why the payer disputes: the closed list. The provider's own word is kept beside it."""
+
+    FRAUDULENT = "fraudulent"
+    DUPLICATE = "duplicate"
+    NOT_RECEIVED = "not_received"
+    NOT_AS_DESCRIBED = "not_as_described"
+    NOT_REFUNDED = "not_refunded"
+    SUBSCRIPTION_CANCELLED = "subscription_cancelled"
+    NOT_RECOGNISED = "not_recognised"
+    BANK = "bank"
+    GENERAL = "general"
+
+
+class MovementKind(StrEnum):
+    """A dispute's money: taken back by the payer's bank, or given back to us."""
+
+    WITHDRAWN = "withdrawn"
+    REINSTATED = "reinstated"
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeMoved:
+    """Money of a dispute that has moved at the provider, in the currency in which the provider holds it.
+
+    `fee` is what the provider keeps for it, in minor units of that currency; below zero when it gives one back.
+    """
+
+    kind: MovementKind
+    money: Money
+    provider_money_id: str
+    fee: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeReport:
+    """What a provider says of a dispute at one moment.
+
+    `money` is what the payer disputes, in the payer's currency; `moved` lists all of its money that has moved so far.
+    `evidence_due_at` is None where the bank takes no answer. `answered_by` is the operation key of our last answer
+    that the provider has taken, where it repeats it to us. `is_refundable` says whether the payment can be refunded
+    all the same.
+    """
+
+    word: DisputeWord
+    money: Money
+    reason: DisputeReason
+    provider_reason: str = ""
+    evidence_due_at: datetime | None = None
+    has_evidence: bool = False
+    is_submitted: bool = False
+    is_refundable: bool = False
+    answered_by: str = ""
+    moved: tuple[DisputeMoved, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a provider says of one attempt, refund or write at one moment.
 
     `still_payable` marks a failure after which the payer could still pay there: it is closed before the
     payment may fail. `next_action` is `{"type": "redirect" | "prompt" | …, …}` as the API shows it.
-    `cost` is told with captured money by an answer that shows it, and None elsewhere.
+    `cost` is told with captured money by an answer that shows it, and None elsewhere. `dispute` is what is said of
+    a dispute; `word` then says only whether the write that is asked about took effect.
     """
 
     word: Word
@@ -117,6 +192,7 @@ class Report:
     next_action: Mapping[str, Any] | None = None
     still_payable: bool = False
     cost: Cost | None = None
+    dispute: DisputeReport | None = None
 
 
 class Topic(StrEnum):
@@ -124,6 +200,7 @@ class Topic(StrEnum):
 
     PAYMENT = "payment"
     REFUND = "refund"
+    DISPUTE = "dispute"
     NOTHING = "nothing"
 
 
@@ -131,7 +208,7 @@ class Topic(StrEnum):
 class Notice:
     """A callback in our words.
 
-    `event_id` is what the provider repeats on a redelivery, where it has one. For a refund,
+    `event_id` is what the provider repeats on a redelivery, where it has one. For a refund or a dispute,
     `payment_provider_id` names its payment, so that one begun at the provider's dashboard finds it.
     `money` is the refund's whole amount, whatever has moved yet. `payer` is the payer's account as the
     provider spells it, for comparing; `livemode` is None where unsaid.
@@ -172,7 +249,9 @@ class Order:
     `reference` is our random reference at this provider, `operation_key` the key under which the write is
     repeated, `money` what this operation asks. `callback_url` gives the URL of a door for this operation.
     `provider_id` is the provider's id of the payment once known; `target_id` the provider's id of what is
-    asked about or acted on: for a REFUND and its LOOKUP the receipt, or the refund's own transaction.
+    asked about or acted on: for a REFUND and its LOOKUP the receipt, or the refund's own transaction; for EVIDENCE
+    and ACCEPT the dispute. `evidence` holds texts by the names of `EVIDENCE_FIELDS`; `submits` hands all that was
+    given so far to the bank, for good.
     """
 
     kind: Kind
@@ -187,6 +266,32 @@ class Order:
     description: str = ""
     provider_id: str = ""
     target_id: str = ""
+    evidence: Mapping[str, str] = field(default_factory=dict, repr=False)
+    submits: bool = False
+
+
+_SHORT, _LONG = 5_000, 20_000
+EVIDENCE_FIELDS: Mapping[str, int] = {
+    "access_activity_log": _LONG,
+    "billing_address": _SHORT,
+    "cancellation_policy_disclosure": _LONG,
+    "cancellation_rebuttal": _LONG,
+    "customer_email_address": _SHORT,
+    "customer_name": _SHORT,
+    "customer_purchase_ip": _SHORT,
+    "duplicate_charge_explanation": _LONG,
+    "duplicate_charge_id": _SHORT,
+    "explanation": _LONG,
+    "product_description": _LONG,
+    "refund_policy_disclosure": _LONG,
+    "refund_refusal_explanation": _LONG,
+    "service_date": _SHORT,
+    "shipping_address": _SHORT,
+    "shipping_carrier": _SHORT,
+    "shipping_date": _SHORT,
+    "shipping_tracking_number": _SHORT,
+}
+"""The texts that answer a dispute, with how many characters each may have. Files cannot be sent."""
 
 
 @dataclass(frozen=True, slots=True)

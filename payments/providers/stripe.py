@@ -1,6 +1,6 @@
 """Stripe: card payments by PaymentIntent, from a payment method that the browser made.
 
-Sources: docs.stripe.com/api (payment_intents, refunds, errors, idempotent_requests, events), /currencies,
+Sources: docs.stripe.com/api (payment_intents, refunds, disputes, errors, idempotent_requests, events), /currencies,
 /declines/codes, /webhooks/signature and /expand/use-cases; Stripe's OpenAPI file (schemas charge.balance_transaction,
 balance_transaction). Assumed, as they are silent: a 429 `rate_limit` has begun no work.
 """
@@ -33,11 +33,16 @@ from core.signatures import BadSignature, timestamped_hmac_sha256
 from payments.providers.base import (
     Capabilities,
     Cost,
+    DisputeMoved,
+    DisputeReason,
+    DisputeReport,
+    DisputeWord,
     Failure,
     FailureCode,
     Kind,
     MethodCapability,
     MoneyMoved,
+    MovementKind,
     Notice,
     Order,
     PaymentProvider,
@@ -78,6 +83,31 @@ _REFUND_WORDS: Mapping[str, Word] = {
     "failed": Word.FAILED,
     "canceled": Word.CANCELLED,
 }
+_DISPUTE_WORDS: Mapping[str, DisputeWord] = {
+    "warning_needs_response": DisputeWord.INQUIRY,
+    "warning_under_review": DisputeWord.INQUIRY_UNDER_REVIEW,
+    "warning_closed": DisputeWord.INQUIRY_CLOSED,
+    "needs_response": DisputeWord.NEEDS_RESPONSE,
+    "under_review": DisputeWord.UNDER_REVIEW,
+    "won": DisputeWord.WON,
+    "lost": DisputeWord.LOST,
+}
+_UNDER_REVIEW = (DisputeWord.UNDER_REVIEW, DisputeWord.INQUIRY_UNDER_REVIEW)
+_DISPUTE_REASONS: Mapping[str, DisputeReason] = {
+    "bank_cannot_process": DisputeReason.BANK,
+    "check_returned": DisputeReason.BANK,
+    "credit_not_processed": DisputeReason.NOT_REFUNDED,
+    "debit_not_authorized": DisputeReason.FRAUDULENT,
+    "duplicate": DisputeReason.DUPLICATE,
+    "fraudulent": DisputeReason.FRAUDULENT,
+    "incorrect_account_details": DisputeReason.BANK,
+    "insufficient_funds": DisputeReason.BANK,
+    "product_not_received": DisputeReason.NOT_RECEIVED,
+    "product_unacceptable": DisputeReason.NOT_AS_DESCRIBED,
+    "subscription_canceled": DisputeReason.SUBSCRIPTION_CANCELLED,
+    "unrecognized": DisputeReason.NOT_RECOGNISED,
+}
+"""What is not here is GENERAL: a dispute is one whatever its reason is called."""
 
 _TOPICS: Mapping[str, Topic] = {
     "payment_intent.requires_action": Topic.PAYMENT,
@@ -90,6 +120,11 @@ _TOPICS: Mapping[str, Topic] = {
     "refund.updated": Topic.REFUND,
     "refund.failed": Topic.REFUND,
     "charge.refund.updated": Topic.REFUND,
+    "charge.dispute.created": Topic.DISPUTE,
+    "charge.dispute.updated": Topic.DISPUTE,
+    "charge.dispute.funds_withdrawn": Topic.DISPUTE,
+    "charge.dispute.funds_reinstated": Topic.DISPUTE,
+    "charge.dispute.closed": Topic.DISPUTE,
 }
 """Every other event says nothing that we act on. Nor does `charge.refunded`: its object is the charge, which
 only sums up its refunds, while each speaks for itself in `refund.*` (older: `charge.refund.updated`)."""
@@ -135,6 +170,8 @@ _PAGE = 100
 _EXPANDED = {"expand[]": "latest_charge.balance_transaction"}
 _CAPTURE_LINES = ("charge", "payment")
 _REFUND_IDS = ("re_", "pyr_")
+_ANSWERS = (Kind.EVIDENCE, Kind.ACCEPT)
+_EVIDENCE_NAMES = {"explanation": "uncategorized_text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +208,8 @@ class Stripe(PaymentProvider[Credentials, Options]):
             Kind.CAPTURE: _CHANGE,
             Kind.CANCEL: _CHANGE,
             Kind.REFUND: _CREATION,
+            Kind.EVIDENCE: _CHANGE,
+            Kind.ACCEPT: _CHANGE,
         },
         doors={"events": Door(Proof.FULL)},
         refunds="partial",
@@ -243,6 +282,20 @@ class Stripe(PaymentProvider[Credentials, Options]):
         }
         return self._write(order, "/v1/refunds", form)
 
+    def evidence(self, order: Order) -> Step:
+        """Stripe keeps what was given before: a text replaces only its own."""
+        texts = {f"evidence[{_EVIDENCE_NAMES.get(name, name)}]": text for name, text in order.evidence.items()}
+        form = {
+            **texts,
+            "submit": "true" if order.submits else "false",
+            # By which this write is known again when the dispute is read.
+            "metadata[reference]": order.operation_key,
+        }
+        return self._write(order, _dispute_path(order), form)
+
+    def accept(self, order: Order) -> Step:
+        return self._write(order, f"{_dispute_path(order)}/close", {})
+
     def _write(self, order: Order, path: str, form: Mapping[str, object]) -> Step:
         # An empty text would unset a field, which is not what leaving it out means.
         body = urlencode({name: value for name, value in form.items() if value != ""}).encode()
@@ -262,6 +315,8 @@ class Stripe(PaymentProvider[Credentials, Options]):
         """
         if order.kind not in self.capabilities.operations:
             return super().fetch(order)
+        if order.kind in _ANSWERS:
+            return self._read(_dispute_path(order), partial(_read_answered, order))
         if order.kind is not Kind.REFUND:
             if order.provider_id:
                 return self._read(_intent_path(order), read_intent)
@@ -301,6 +356,10 @@ class Stripe(PaymentProvider[Credentials, Options]):
 
 def _intent_path(order: Order) -> str:
     return f"/v1/payment_intents/{quote(order.provider_id, safe='')}"
+
+
+def _dispute_path(order: Order) -> str:
+    return f"/v1/disputes/{quote(order.target_id, safe='')}"
 
 
 # Objects. A shape that is not Stripe's raises KeyError, TypeError, AttributeError or ValueError.
@@ -377,6 +436,60 @@ def read_refund(refund: Mapping[str, Any]) -> Report:
     return report
 
 
+def read_dispute(dispute: Mapping[str, Any], *, word: Word = Word.SUCCEEDED) -> Report:
+    """A dispute in our words; `word` is for the write that is asked about. An inquiry has moved no money."""
+    _check_kind(dispute, "dispute")
+    status, reason = _text(dispute["status"]), _text(dispute["reason"])
+    details = dispute["evidence_details"]
+    told = _DISPUTE_WORDS.get(status, DisputeWord.UNKNOWN)
+    report = DisputeReport(
+        told,
+        _money(dispute["amount"], _text(dispute["currency"])),
+        _DISPUTE_REASONS.get(reason, DisputeReason.GENERAL),
+        provider_reason=reason,
+        evidence_due_at=_moment(details["due_by"]),
+        has_evidence=details["has_evidence"] is True,
+        is_submitted=told in _UNDER_REVIEW or bool(details.get("submission_count")),
+        is_refundable=dispute["is_charge_refundable"] is True,
+        answered_by=str((dispute.get("metadata") or {}).get("reference") or ""),
+        moved=tuple(_dispute_moved(line) for line in dispute["balance_transactions"] if line["amount"]),
+    )
+    return Report(word, _text(dispute["id"]), status, dispute=report)
+
+
+def _dispute_moved(line: Mapping[str, Any]) -> DisputeMoved:
+    """A line of Stripe's books: below zero what the bank has taken back. Its fee comes on top of it."""
+    _check_kind(line, "balance_transaction")
+    amount, fee, currency = line["amount"], line["fee"], _text(line["currency"])
+    if type(amount) is not int or type(fee) is not int:
+        raise ValueError("an amount is a whole number")
+    kind = MovementKind.WITHDRAWN if amount < 0 else MovementKind.REINSTATED
+    kept = _money(abs(fee), currency).amount
+    return DisputeMoved(kind, _money(abs(amount), currency), _text(line["id"]), kept if fee > 0 else -kept)
+
+
+def _moment(seconds: object) -> datetime | None:
+    """A time in Unix seconds; None for 0, where the bank takes no answer."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if type(seconds) is int and seconds else None
+    except (OverflowError, OSError) as error:
+        raise ValueError("no time that there is") from error
+
+
+def _read_answered(order: Order, dispute: Mapping[str, Any]) -> Report:
+    """Whether our answer to the dispute took effect: evidence by the key that went with it, giving in by the loss.
+
+    That nothing of it shows proves nothing: it may still be on its way.
+    """
+    report = read_dispute(dispute, word=Word.UNKNOWN)
+    told = report.dispute
+    if told is None:
+        return report
+    gave_in = order.kind is Kind.ACCEPT and told.word is DisputeWord.LOST
+    took = gave_in or (order.kind is Kind.EVIDENCE and told.answered_by == order.operation_key)
+    return replace(report, word=Word.SUCCEEDED) if took else report
+
+
 def _failure(error: Mapping[str, Any]) -> Failure:
     code = _failure_code(error)
     return Failure(code, _MESSAGES.get(code, _MESSAGES[FailureCode.DECLINED]), _provider_code(error))
@@ -428,7 +541,8 @@ def _read_written(kind: Kind, response: Response) -> Report:
     answer = _decoded(response)
     try:
         if response.status == 200:
-            return read_refund(answer) if kind is Kind.REFUND else read_intent(answer)
+            read = read_dispute if kind in _ANSWERS else read_refund if kind is Kind.REFUND else read_intent
+            return read(answer)
         return _read_refusal(kind, response.status, answer["error"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise OutcomeUnknown(f"answer {response.status} of an unknown shape") from error
@@ -437,7 +551,7 @@ def _read_written(kind: Kind, response: Response) -> Report:
 def _read_refusal(kind: Kind, status: int, error: Mapping[str, Any]) -> Report:
     """A refusal that shows the intent tells how it stands: what a bank declines exists, and can be paid."""
     intent = error.get("payment_intent")
-    if status in (400, 402) and intent and kind is not Kind.REFUND:
+    if status in (400, 402) and intent and kind not in (Kind.REFUND, *_ANSWERS):
         report = read_intent(intent, error=error)
         if kind is Kind.CREATE and report.word is Word.CANCELLED:
             return replace(report, word=Word.FAILED)
@@ -490,7 +604,7 @@ def _read_event(event: Mapping[str, Any]) -> Notice:
     if topic is Topic.NOTHING:
         return Notice(topic, event_id=event_id, livemode=livemode)
     subject = event["data"]["object"]
-    report = read_intent(subject) if topic is Topic.PAYMENT else read_refund(subject)
+    report = _READERS[topic](subject)
     return Notice(
         topic,
         report,
@@ -502,6 +616,13 @@ def _read_event(event: Mapping[str, Any]) -> Notice:
     )
 
 
+_READERS: Mapping[Topic, Callable[[Mapping[str, Any]], Report]] = {
+    Topic.PAYMENT: read_intent,
+    Topic.REFUND: read_refund,
+    Topic.DISPUTE: read_dispute,
+}
+
+
 def _payment_of(refund: Mapping[str, Any]) -> str:
-    """Empty for the refund of a charge that was made without an intent: none of ours."""
+    """Empty for the refund or dispute of a charge that was made without an intent: none of ours."""
     return _id(refund["payment_intent"]) if refund.get("payment_intent") else ""

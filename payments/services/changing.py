@@ -25,6 +25,7 @@ from payments.models import Attempt, Operation, Payment, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
 from payments.services import operations, posting
+from payments.services.disputing import check_undisputed
 from payments.services.locking import lock_attempt
 from payments.services.preparing import prepare
 from payments.services.taking import check_carries, place_in_flight
@@ -107,13 +108,14 @@ class RefundRequest:
 def refund_payment(asked: RefundRequest, *, claim: Claim) -> Refund:
     """Send money back. The sum is reserved under the payment's lock before the provider is asked.
 
-    Raises NotRefundable, RefundExceedsCaptured or AmountNotRepresentable; nothing is written then.
+    Raises NotRefundable, PaymentDisputed, RefundExceedsCaptured or AmountNotRepresentable; nothing is written then.
     """
     attempt = _paid_attempt(asked.payment)
     with place_in_flight(attempt.account):
         with transaction.atomic():
             attempt = lock_attempt(attempt)
             payment = attempt.payment
+            check_undisputed(payment)
             refund = _new_refund(asked, payment, attempt)
             operation, order = prepare(
                 attempt,

@@ -53,11 +53,14 @@ WHERE operation.id = %s FOR UPDATE OF payment, attempt, operation
 
 
 def lock_operation(operation: Operation) -> Operation:
-    """The operation with its attempt, payment and refund as they are now, locked parents first."""
+    """The operation with its attempt, payment, refund and dispute as they are now, locked parents first."""
     attempt = lock_attempt(operation.attempt)
     refund = lock(operation.refund) if operation.refund else None
+    dispute = lock(operation.dispute) if operation.dispute else None
     locked = lock(operation)
-    locked.attempt, locked.refund = attempt, refund
+    locked.attempt, locked.refund, locked.dispute = attempt, refund, dispute
     if refund is not None:
         refund.attempt, refund.payment = attempt, attempt.payment
+    if dispute is not None:
+        dispute.attempt, dispute.payment = attempt, attempt.payment
     return locked

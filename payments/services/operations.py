@@ -12,7 +12,7 @@ from core.providers import NothingCreated, OutcomeUnknown, ProviderFault, Unsupp
 from events.transitions import move, record
 from payments.models import Operation
 from payments.providers.base import Failure, FailureCode, Kind, Order, Report, Word
-from payments.services import booking, connections, refund_booking
+from payments.services import booking, connections, dispute_booking, refund_booking
 from payments.services.booking import Because
 from payments.services.locking import lock_operation, lock_untouched
 from payments.services.preparing import UNSETTLED, declaration, kept_request, order_for
@@ -122,11 +122,16 @@ def happened(operation: Operation, report: Report) -> bool:
 
 
 def apply_report(operation: Operation, report: Report, because: Because) -> None:
-    """Hand a report to what the operation is about, its attempt or refund. A lookup's own answer says nothing yet."""
+    """Hand a report to what the operation is about: its attempt, refund or dispute.
+
+    A lookup's own answer says nothing yet.
+    """
     if operation.kind == Kind.LOOKUP:
         return
     if operation.refund is not None:
         refund_booking.apply_to_refund(operation.refund, report, because)
+    elif operation.dispute is not None:
+        dispute_booking.apply_to_dispute(operation.dispute, report, because)
     else:
         booking.apply_to_attempt(operation.attempt, report, because)
 
@@ -146,7 +151,7 @@ def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Becau
     failure = _failure(fault)
     if operation.kind == Kind.CREATE or operation.kind == Kind.REFUND:
         apply_report(operation, Report(Word.FAILED, failure=failure), because)
-    elif operation.kind != Kind.LOOKUP:
+    elif operation.kind in (Kind.CAPTURE, Kind.CANCEL):
         _take_back(operation, failure)
     _step(operation, OperationState.FAILED, because, **_failure_columns(failure))
 
@@ -184,6 +189,8 @@ def recognise(operation: Operation, because: Because) -> None:
             known, took_effect = attempt.state != AttemptState.OPEN, attempt.state == AttemptState.SUCCEEDED
         case Kind.CANCEL:
             known, took_effect = attempt.state != AttemptState.OPEN, attempt.state != AttemptState.SUCCEEDED
+        case Kind.EVIDENCE | Kind.ACCEPT:
+            known, took_effect = dispute_booking.became_of(operation)
         case _:
             ended = refund is not None and refund.state not in OPEN_REFUND
             known, took_effect = ended, refund is not None and refund.state == RefundState.SUCCEEDED

@@ -6,8 +6,9 @@ Each is told in the transaction that writes the fact down, and may be told again
 from core.money import Money
 from ledger.facts import Fact
 from ledger.posting import Books, post
-from payments.models import Attempt, Payment, Receipt, Refund
-from payments.providers.base import Cost, ReceiptKind
+from payments.models import Attempt, Dispute, DisputeMovement, Payment, Receipt, Refund
+from payments.providers.base import Cost, MovementKind, ReceiptKind
+from payments.states import DisputeState
 
 
 def post_capture(receipt: Receipt, *, excess: int) -> None:
@@ -65,6 +66,34 @@ def post_refund_failure(refund: Refund) -> None:
     post_refund(Fact.REFUND_FAILED, refund)
     for receipt in refund.receipts.filter(kind=ReceiptKind.REFUND).select_related("attempt"):
         _post(Fact.REFUND_RETURNED, receipt, receipt.money, cause=refund.pk)
+
+
+def post_dispute(dispute: Dispute) -> None:
+    """Everything that the dispute's money and its state come to, as far as it is not in the books yet.
+
+    Once it was charged back, whatever comes back of it is the merchant's again, also when it is then won late.
+    """
+    for movement in dispute.movements.order_by("pk"):
+        for fact in _facts_of(movement, dispute):
+            _post_movement(fact, movement, dispute, movement.money)
+        if movement.fee_amount:
+            fee_fact = Fact.DISPUTE_FEE_CHARGED if movement.fee_amount > 0 else Fact.DISPUTE_FEE_RETURNED
+            _post_movement(fee_fact, movement, dispute, movement.fee)
+
+
+def _facts_of(movement: DisputeMovement, dispute: Dispute) -> list[Fact]:
+    if movement.kind == MovementKind.REINSTATED:
+        returned = [Fact.DISPUTE_RETURNED] if dispute.is_charged_back else []
+        return [Fact.DISPUTE_REINSTATED, *returned]
+    if dispute.is_charged_back:
+        return [Fact.DISPUTE_OPENED, Fact.DISPUTE_LOST]
+    won = [Fact.DISPUTE_WON] if dispute.state == DisputeState.WON else []
+    return [Fact.DISPUTE_OPENED, *won]
+
+
+def _post_movement(fact: Fact, movement: DisputeMovement, dispute: Dispute, money: Money) -> None:
+    books = Books(merchant=dispute.merchant_id, account=dispute.account_id, livemode=dispute.livemode)
+    post(fact, money, books=books, source=movement.pk, cause=dispute.pk)
 
 
 def _post(fact: Fact, receipt: Receipt, money: Money, *, into: Money | None = None, cause: str = "") -> None:

@@ -1,6 +1,8 @@
 """Writing an operation down before it is sent: its order, its key, its exact bytes (money.md 5, 6)."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
@@ -10,7 +12,7 @@ from core.money import Money
 from core.providers import OperationDeclaration, Replay
 from events import sealing, work
 from merchants.doors import callback_url
-from payments.models import Attempt, Operation, Payment, Refund
+from payments.models import Attempt, Dispute, Operation, Payment, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order
 from payments.services import connections
@@ -23,6 +25,15 @@ def declaration(operation: Operation) -> OperationDeclaration:
     return REGISTRY[operation.attempt.account.provider].capabilities.operations[Kind(operation.kind)]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said to a dispute. Its texts are kept nowhere but in the sealed bytes of the operation."""
+
+    dispute: Dispute
+    evidence: Mapping[str, str] = field(default_factory=dict, repr=False)
+    submits: bool = False
+
+
 def prepare(
     attempt: Attempt,
     kind: Kind,
@@ -30,6 +41,7 @@ def prepare(
     by: str,
     money: Money,
     refund: Refund | None = None,
+    answer: Answer | None = None,
     about: Operation | None = None,
     target_id: str = "",
     sending: bool,
@@ -42,6 +54,7 @@ def prepare(
     operation = Operation(
         attempt=attempt,
         refund=refund,
+        dispute=answer.dispute if answer else None,
         about=about,
         merchant_id=attempt.merchant_id,
         livemode=attempt.livemode,
@@ -60,6 +73,8 @@ def prepare(
         operation.sent_at = clock.now()
         operation.due_at = operation.sent_at + settings.WORK_LEASE
     order = order_for(operation, token=token)
+    if answer is not None:
+        order = replace(order, evidence=answer.evidence, submits=answer.submits)
     if declaration(operation).replay is not Replay.NONE:
         _keep(operation, connections.connect(attempt.account).step(order).request)
     return operation, order

@@ -7,7 +7,7 @@ from core.providers import Lookup, NothingCreated, OutcomeUnknown, Unsupported
 from events import attention, work
 from events.models import Attention
 from events.transitions import move, record
-from payments.models import Operation, Payment, Refund
+from payments.models import Dispute, Operation, Payment, Refund
 from payments.providers.base import Kind, Report, Word
 from payments.services import booking, connections, operations
 from payments.services.booking import Because
@@ -31,7 +31,7 @@ def resolve(operation: Operation) -> None:
 
 
 def _load(operation: Operation) -> Operation:
-    related = ("attempt__payment", "attempt__account", "refund", "about")
+    related = ("attempt__payment", "attempt__account", "refund", "dispute", "about")
     return Operation.objects.select_related(*related).get(pk=operation.pk)
 
 
@@ -69,6 +69,8 @@ def _is_known(operation: Operation) -> bool:
         return True
     if operation.refund is not None:
         return operation.refund.state not in operations.OPEN_REFUND
+    if operation.dispute is not None:
+        return operation.state == OperationState.SUCCEEDED
     return operation.attempt.state != AttemptState.OPEN
 
 
@@ -154,7 +156,7 @@ def _hand_over(operation: Operation) -> None:
     """Its schedule is over. An unanswered question is not a matter of its own: what it asks about is."""
     if operation.kind == Kind.LOOKUP:
         return
-    subject = operation.refund or operation.attempt.payment
+    subject = operation.refund or operation.dispute or operation.attempt.payment
     detail = f"{operation.kind} {operation.pk} at {operation.attempt.account.provider}: no answer within its schedule"
     attention.raise_for(subject, Attention.Reason.UNKNOWN, detail)
 
@@ -177,6 +179,11 @@ def resume_refund(refund_id: str) -> Refund:
     return Refund.objects.get(pk=refund_id)
 
 
+def resume_dispute(dispute_id: str) -> Dispute:
+    resume(Dispute.objects.get(pk=dispute_id).payment_id)
+    return Dispute.objects.get(pk=dispute_id)
+
+
 def _lease_is_over(operation: Operation) -> bool:
     return operation.due_at is not None and operation.due_at <= clock.now()
 
@@ -184,7 +191,7 @@ def _lease_is_over(operation: Operation) -> bool:
 def ask_now(payment_id: str) -> None:
     """Make the payment's open operations due: a person may ask at any time, and may not send again (money.md 8)."""
     askable = Operation.objects.filter(attempt__payment=payment_id, claim=None, state__in=ASKABLE)
-    related = askable.select_related("attempt__payment", "refund")
+    related = askable.select_related("attempt__payment", "refund", "dispute")
     # What was handed to a person at the end of its schedule has no time of its own any more.
     open_ones = [row.pk for row in related if row.due_at is not None or not is_settled(row, row.state)]
     askable.filter(pk__in=open_ones).update(due_at=clock.now())

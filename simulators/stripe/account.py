@@ -76,10 +76,14 @@ class Account:
 
     def book(self, source: JSON, amount: int, type: str) -> str:
         """A new line of the balance for a charge or refund; gives its id."""
+        return str(self.book_line(source, amount, type)["id"])
+
+    def book_line(self, source: JSON, amount: int, type: str, *, dispute_fee: int = 0) -> JSON:
+        """The new line itself."""
         currency = self.settings.settlement_currency or source["currency"]
         rate = None if currency == source["currency"] else self.settings.settlement_rate
-        line: JSON = self.keep(balance_transaction(source, amount, type, currency=currency, rate=rate))
-        return str(line["id"])
+        line = balance_transaction(source, amount, type, currency=currency, rate=rate, dispute_fee=dispute_fee)
+        return self.keep(line)
 
     def tell(self, cause: Cause, type: str, document: JSON, previous: JSON | None = None) -> None:
         """Record an event with a snapshot of the object; it is sent once the account is unlocked.

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
 from simulators.stripe import charges as charges
+from simulators.stripe import disputes as disputes
 from simulators.stripe import intents as intents
 from simulators.stripe import refunds as refunds
 from simulators.stripe.account import Account, Cause
@@ -43,16 +44,13 @@ def _refuse(account: Account, cause: Cause, intent: JSON) -> None:
     charges.authenticated(account, cause, intent, GENERIC)
 
 
-def _dispute(account: Account, cause: Cause, intent: JSON) -> None:
-    charges.open_dispute(account, cause, account.need("charge", intent["latest_charge"]))
+def _of_charge(step: Step) -> Step:
+    """A step that is taken with the charge of a paid intent."""
+    return lambda account, cause, intent: step(account, cause, account.need("charge", intent["latest_charge"]))
 
 
-def _win(account: Account, cause: Cause, intent: JSON) -> None:
-    charges.close_dispute(account, cause, account.need("charge", intent["latest_charge"]), "won")
-
-
-def _lose(account: Account, cause: Cause, intent: JSON) -> None:
-    charges.close_dispute(account, cause, account.need("charge", intent["latest_charge"]), "lost")
+def _closed_as(status: str) -> Step:
+    return lambda account, cause, paid: disputes.close(account, cause, paid, status)
 
 
 # What a person, the bank or time can do, by the kind and the status of the object.
@@ -66,7 +64,15 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     },
     ("payment_intent", "processing"): {"approve": _finish, "decline": _refuse},
     ("payment_intent", "requires_capture"): {"expire": _expire},
-    ("payment_intent", "succeeded"): {"dispute": _dispute, "dispute_won": _win, "dispute_lost": _lose},
+    ("payment_intent", "succeeded"): {
+        "dispute": _of_charge(disputes.open),
+        "inquiry": _of_charge(disputes.inquire),
+        "inquiry_escalated": _of_charge(disputes.escalate),
+        "inquiry_closed": _of_charge(_closed_as("warning_closed")),
+        "dispute_won": _of_charge(_closed_as("won")),
+        "dispute_lost": _of_charge(_closed_as("lost")),
+        "dispute_reinstated": _of_charge(disputes.reinstate),
+    },
     ("refund", "pending"): {
         "succeed": refunds.succeed,
         "fail": refunds.fail,
@@ -74,6 +80,17 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     },
     ("refund", "succeeded"): {"fail": refunds.fail},
     ("refund", "requires_action"): {"succeed": refunds.succeed, "fail": refunds.fail},
+}
+_INQUIRIES = ("warning_needs_response", "warning_under_review")
+# What must be the status of the dispute before it can happen; "" is none.
+DISPUTE_OUTCOMES: dict[str, tuple[str, ...]] = {
+    "dispute": ("",),
+    "inquiry": ("",),
+    "inquiry_escalated": _INQUIRIES,
+    "inquiry_closed": _INQUIRIES,
+    "dispute_won": ("needs_response", "under_review"),
+    "dispute_lost": ("needs_response", "under_review"),
+    "dispute_reinstated": ("lost",),
 }
 EVERY_OUTCOME = sorted({outcome for outcomes in OUTCOMES.values() for outcome in outcomes})
 
@@ -94,8 +111,7 @@ class Bank:
             if document is None:
                 raise KeyError(id)
             step = OUTCOMES.get((document["object"], document["status"]), {}).get(outcome)
-            disputed = outcome.startswith("dispute_") and not _is_disputed(account, document)
-            if step is None or disputed:
+            if step is None or not _fits_dispute(account, document, outcome):
                 raise Conflict(f"{id} is {document['status']}: {outcome} is not possible now")
             step(account, cause, document)
         self.publish(account, cause)
@@ -129,6 +145,8 @@ class Bank:
                     )
                 case "refund.created":
                     self._wind_refund(account, document)
+                case "charge.dispute.updated" if document["status"] == "under_review":
+                    self._wind_dispute(account, document)
 
     def _wind_refund(self, account: Account, refund: JSON) -> None:
         paid = account.need("charge", refund["charge"])
@@ -136,6 +154,11 @@ class Bank:
         outcome = {"refund_pending": "succeed", "refund_fails": "fail"}.get(card.afterwards)
         if outcome and refund["status"] in ("pending", "succeeded"):
             self._later(self._settings.refund_seconds, account, refund["id"], outcome)
+
+    def _wind_dispute(self, account: Account, asked: JSON) -> None:
+        outcome = disputes.DECIDING_TEXTS.get(str(asked["evidence"]["uncategorized_text"]))
+        if outcome:
+            self._later(self._settings.dispute_seconds, account, asked["payment_intent"], outcome)
 
     def _later(self, seconds: float, account: Account, id: str, outcome: str) -> None:
         def strike() -> None:
@@ -157,9 +180,9 @@ class Bank:
         self.publish(account, cause)
 
 
-def _is_disputed(account: Account, intent: JSON) -> bool:
-    paid = account.get(intent["latest_charge"] or "")
-    return bool(paid and paid["disputed"])
+def _fits_dispute(account: Account, document: JSON, outcome: str) -> bool:
+    wanted = DISPUTE_OUTCOMES.get(outcome)
+    return wanted is None or disputes.status_of(account, document) in wanted
 
 
 def return_address(account: Account, intent: JSON) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulators.stripe import disputes as disputes
 from simulators.stripe.account import Account, Cause
 from simulators.stripe.cards import (
     AUTHENTICATION_REQUIRED,
@@ -18,7 +19,7 @@ from simulators.stripe.cards import (
     Decline,
 )
 from simulators.stripe.errors import StripeError, documentation, unexpected_state
-from simulators.stripe.objects import charge, dispute, new_id, refuse
+from simulators.stripe.objects import charge, new_id, refuse
 
 JSON = dict[str, Any]
 FAILED_AUTHENTICATION = (
@@ -128,7 +129,7 @@ def _approve(account: Account, cause: Cause, intent: JSON) -> JSON:
     outcome = "succeeded" if captured else "amount_capturable_updated"
     account.tell(cause, f"payment_intent.{outcome}", intent)
     if _card(account, intent).afterwards == "dispute":
-        open_dispute(account, cause, paid)
+        disputes.open(account, cause, paid)
     return intent
 
 
@@ -189,21 +190,6 @@ def _fail(account: Account, cause: Cause, intent: JSON, error: JSON) -> None:
     _note(account, intent, authenticated=False)
     account.keep(intent)
     account.tell(cause, "payment_intent.payment_failed", intent)
-
-
-def open_dispute(account: Account, cause: Cause, paid: JSON) -> None:
-    opened = account.keep(dispute(paid))
-    paid |= {"dispute": opened["id"], "disputed": True}
-    account.keep(paid)
-    account.tell(cause, "charge.dispute.created", opened)
-
-
-def close_dispute(account: Account, cause: Cause, paid: JSON, status: str) -> None:
-    """`won` or `lost`."""
-    closed = account.need("dispute", paid["dispute"])
-    closed["status"] = status
-    account.keep(closed)
-    account.tell(cause, "charge.dispute.closed", closed)
 
 
 def capture(account: Account, cause: Cause, intent: JSON) -> JSON:

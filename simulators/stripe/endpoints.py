@@ -12,6 +12,7 @@ from typing import Any
 
 from simulators.server import Request
 from simulators.stripe import charges as charges
+from simulators.stripe import disputes as disputes
 from simulators.stripe import intents as intents
 from simulators.stripe import refunds as refunds
 from simulators.stripe import webhooks as webhooks
@@ -74,6 +75,9 @@ ENDPOINTS = {
     "GET /v1/balance_transactions": _listing("balance_transaction", "txn", "source", "type", "currency"),
     "GET /v1/balance_transactions/{id}": _retrieve("balance_transaction", "id"),
     "GET /v1/disputes/{dispute}": _retrieve("dispute", "dispute"),
+    "GET /v1/disputes": _listing("dispute", "dp", "charge", "payment_intent"),
+    "POST /v1/disputes/{dispute}": _on("dispute", "dispute", disputes.update, *disputes.UPDATE_PARAMETERS),
+    "POST /v1/disputes/{dispute}/close": _on("dispute", "dispute", disputes.accept),
     "GET /v1/events": _listing("event", "evt", "type", "types"),
     "GET /v1/events/{id}": _retrieve("event", "id"),
     "POST /v1/webhook_endpoints": Endpoint(

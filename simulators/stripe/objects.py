@@ -27,6 +27,14 @@ NO_ADDRESS: JSON = {
     "state": None,
 }
 NO_BILLING: JSON = {"address": NO_ADDRESS, "email": None, "name": None, "phone": None, "tax_id": None}
+EVIDENCE = (
+    "access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure",
+    "cancellation_rebuttal", "customer_communication", "customer_email_address", "customer_name",
+    "customer_purchase_ip", "customer_signature", "duplicate_charge_documentation", "duplicate_charge_explanation",
+    "duplicate_charge_id", "product_description", "receipt", "refund_policy", "refund_policy_disclosure",
+    "refund_refusal_explanation", "service_date", "service_documentation", "shipping_address", "shipping_carrier",
+    "shipping_date", "shipping_documentation", "shipping_tracking_number", "uncategorized_file", "uncategorized_text",
+)  # fmt: skip
 CHECKS: JSON = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
 PAID: JSON = {
     "advice_code": None,
@@ -243,18 +251,20 @@ def refund(charge: JSON, amount: int, reason: str | None, metadata: dict[str, st
     }
 
 
-def balance_transaction(source: JSON, amount: int, type: str, *, currency: str, rate: float | None) -> JSON:
-    """A line of the balance; only a charge costs a fee. A refund's amount is negative.
+def balance_transaction(
+    source: JSON, amount: int, type: str, *, currency: str, rate: float | None, dispute_fee: int = 0
+) -> JSON:
+    """A line of the balance; only a charge and a dispute cost a fee. A refund's amount is negative.
 
     `amount` is in the source's currency, and `rate` leads to `currency` where that is another one.
     """
     amount = amount if rate is None else converted(amount, rate)
-    cost = fee(amount) if type == "charge" else 0
+    cost = fee(amount) if type == "charge" else dispute_fee
     detail = {
         "amount": cost,
         "application": None,
         "currency": currency,
-        "description": "Stripe processing fees",
+        "description": "Dispute fee" if dispute_fee else "Stripe processing fees",
         "type": "stripe_fee",
     }
     return {
@@ -270,14 +280,19 @@ def balance_transaction(source: JSON, amount: int, type: str, *, currency: str, 
         "fee": cost,
         "fee_details": [detail] if cost else [],
         "net": amount - cost,
-        "reporting_category": type,
+        "reporting_category": _category(type, amount),
         "source": source["id"],
         "status": "pending",
         "type": type,
     }
 
 
-def dispute(charge: JSON) -> JSON:
+def _category(type: str, amount: int) -> str:
+    """An adjustment is a dispute's money here, taken or given back."""
+    return type if type != "adjustment" else "dispute" if amount < 0 else "dispute_reversal"
+
+
+def dispute(charge: JSON, *, inquiry: bool = False) -> JSON:
     return {
         "id": new_id("dp"),
         "object": "dispute",
@@ -286,13 +301,19 @@ def dispute(charge: JSON) -> JSON:
         "charge": charge["id"],
         "created": now(),
         "currency": charge["currency"],
-        "evidence_details": {"due_by": now() + SEVEN_DAYS, "has_evidence": False, "past_due": False},
-        "is_charge_refundable": False,
+        "evidence": dict.fromkeys(EVIDENCE),
+        "evidence_details": {
+            "due_by": now() + SEVEN_DAYS,
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+        },
+        "is_charge_refundable": inquiry,
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "reason": "fraudulent",
-        "status": "needs_response",
+        "reason": "general" if inquiry else "fraudulent",
+        "status": "warning_needs_response" if inquiry else "needs_response",
     }
 
 

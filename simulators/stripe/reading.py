@@ -30,7 +30,7 @@ EXPANDABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "charge": ("charge",),
         "payment_intent": ("payment_intent",),
     },
-    "balance_transaction": {"source": ("charge", "refund")},
+    "balance_transaction": {"source": ("charge", "dispute", "refund")},
     "dispute": {"charge": ("charge",), "payment_intent": ("payment_intent",)},
     "payment_method": {"customer": ()},
 }

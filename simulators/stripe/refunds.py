@@ -21,7 +21,7 @@ def create(account: Account, cause: Cause) -> JSON:
     asked = parameters.integer("amount")
     reason, metadata = parameters.choice("reason", REASONS), parameters.metadata({})
     paid = _charge(account, parameters)
-    amount = _amount(paid, asked)
+    amount = _amount(account, paid, asked)
     afterwards = CARDS_BY_FINGERPRINT[paid["payment_method_details"]["card"]["fingerprint"]].afterwards
     made = refund(paid, amount, reason, metadata)
     if afterwards == "refund_pending":
@@ -50,11 +50,11 @@ def _charge(account: Account, parameters: Parameters) -> JSON:
     return paid
 
 
-def _amount(paid: JSON, asked: int | None) -> int:
+def _amount(account: Account, paid: JSON, asked: int | None) -> int:
     if not paid["paid"] or not paid["captured"]:
         message = f"Charge {paid['id']} has not been captured. Cancel its PaymentIntent instead of refunding it."
         raise StripeError(message, executed=True)
-    if paid["disputed"]:
+    if paid["disputed"] and not account.need("dispute", paid["dispute"])["is_charge_refundable"]:
         raise StripeError(
             f"Charge {paid['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",

@@ -30,6 +30,7 @@ class StripeSettings(Settings):
     idempotency_seconds: float = 86_400.0
     processing_seconds: float = 2.0
     refund_seconds: float = 2.0
+    dispute_seconds: float = 2.0
     balance_seconds: float = 0.5
     balance_delay_seconds: float = 0.0
     settlement_currency: str = ""

@@ -14,7 +14,13 @@ import simulators
 from ledger import checking
 from tests.payments.world import Api, Company, Shop, World, two_free_ports
 
-FAST_STRIPE = {"refund_seconds": 0.1, "processing_seconds": 0.1, "balance_seconds": 0.05, "trouble_seconds": 0.15}
+FAST_STRIPE = {
+    "refund_seconds": 0.1,
+    "dispute_seconds": 0.1,
+    "processing_seconds": 0.1,
+    "balance_seconds": 0.05,
+    "trouble_seconds": 0.15,
+}
 FAST_MPESA = {
     "approve_seconds": 0.02,
     "result_seconds": 0.02,

@@ -9,7 +9,7 @@ from django.urls.resolvers import RoutePattern
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
-from payments.models import Operation, Payment, Refund
+from payments.models import Attempt, Operation, Payment, Refund
 from tests import factories
 from tests.payments.world import events_of
 
@@ -49,10 +49,12 @@ def theirs(world, other_shop):
     customer = other_shop.api.post("customers", 201, name="Njeri Kamau", reference="their-1")
     replay = other_shop.api.post(f"webhook-endpoints/{endpoint['id']}/replay", 202, event=event["id"])
     delivery = other_shop.api.get(f"webhook-endpoints/{endpoint['id']}/deliveries")["data"][0]
+    dispute = factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"]))
     return {
         "customer_id": customer["id"],
         "payment_id": held["id"],
         "refund_id": refund["id"],
+        "dispute_id": dispute.pk,
         "endpoint_id": endpoint["id"],
         "delivery_id": delivery["id"],
         "replay_id": replay["id"],
@@ -150,6 +152,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "account_id": refund.attempt.account_id,
         "payment_id": refund.payment_id,
         "refund_id": refund.pk,
+        "dispute_id": factories.DisputeFactory(attempt=refund.attempt).pk,
         "event_id": live_event.pk,
         "endpoint_id": live_endpoint.pk,
         "customer_id": factories.CustomerFactory(merchant=shop.merchant, livemode=True).pk,

@@ -8,6 +8,8 @@ import pytest
 from django.urls import get_resolver
 from jsonschema import Draft202012Validator
 
+from payments.models import Attempt
+from tests import factories
 from tests.payments.test_isolation import endpoints
 from tests.payments.world import reaches
 
@@ -107,6 +109,13 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("GET", one + "/refunds", payment_id=paid["id"])
     ask("GET", "/v1/refunds/{refund_id}", refund_id=refund["id"])
     ask("POST", "/v1/test/payments/{payment_id}/simulate", {"outcome": "approve"}, payment_id=asked["id"])
+    disputes = (factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"])) for _ in range(2))
+    dispute, other = (row.pk for row in disputes)
+    ask("GET", "/v1/disputes")
+    ask("GET", "/v1/disputes/{dispute_id}", dispute_id=dispute)
+    given = {"evidence": {"explanation": "sent"}}
+    ask("POST", "/v1/disputes/{dispute_id}/evidence", given, dispute_id=dispute)
+    ask("POST", "/v1/disputes/{dispute_id}/accept", {}, dispute_id=other)
     endpoint = ask("POST", "/v1/webhook-endpoints", {"url": "http://127.0.0.1:1/hook"})
     ask("GET", "/v1/webhook-endpoints")
     where = "/v1/webhook-endpoints/{endpoint_id}"

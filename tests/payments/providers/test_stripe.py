@@ -658,7 +658,6 @@ def test_a_capture_that_the_bank_declines_moves_nothing():
         ("payment_intent.canceled", Topic.PAYMENT),
         ("charge.succeeded", Topic.NOTHING),
         ("charge.refunded", Topic.NOTHING),
-        ("charge.dispute.created", Topic.NOTHING),
         ("never.heard.of", Topic.NOTHING),
     ],
 )
