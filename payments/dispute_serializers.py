@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from core.api import ListQuery, StrictSerializer
-from payments.providers.base import EVIDENCE_FIELDS, DisputeReason, Kind
+from payments.providers.base import Kind
+from payments.providers.disputes import EVIDENCE_FIELDS, DisputeReason
 from payments.serializers import FailureOutput
 from payments.states import DisputeState
 

@@ -9,7 +9,8 @@ from core.money import Money
 from events.models import Subjected, Work
 from merchants.models import Customer, Merchant, ProviderAccount
 from payments import states
-from payments.providers.base import DisputeReason, Kind, MovementKind, ReceiptKind
+from payments.providers.base import Kind, ReceiptKind
+from payments.providers.disputes import DisputeReason, MovementKind
 
 
 class Payment(Subjected):

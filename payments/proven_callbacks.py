@@ -5,7 +5,8 @@ from django.db import transaction
 from events import inbox
 from events.models import Callback
 from payments.models import Attempt
-from payments.providers.base import DisputeWord, Notice, Report, Topic, Word
+from payments.providers.base import Notice, Report, Topic, Word
+from payments.providers.disputes import DisputeWord
 from payments.services import booking, dashboard_refunds, dispute_booking, refund_booking
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt

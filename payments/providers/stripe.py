@@ -33,16 +33,11 @@ from core.signatures import BadSignature, timestamped_hmac_sha256
 from payments.providers.base import (
     Capabilities,
     Cost,
-    DisputeMoved,
-    DisputeReason,
-    DisputeReport,
-    DisputeWord,
     Failure,
     FailureCode,
     Kind,
     MethodCapability,
     MoneyMoved,
-    MovementKind,
     Notice,
     Order,
     PaymentProvider,
@@ -53,6 +48,7 @@ from payments.providers.base import (
     Topic,
     Word,
 )
+from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
 
 _EXPONENTS: Mapping[str, int] = {
     currency: exponent

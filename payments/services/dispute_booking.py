@@ -15,7 +15,8 @@ from events.models import Attention
 from events.transitions import move, record
 from payments import states
 from payments.models import Attempt, Dispute, DisputeMovement, Operation
-from payments.providers.base import DisputeMoved, DisputeReport, DisputeWord, Kind, Report
+from payments.providers.base import Kind, Report
+from payments.providers.disputes import DisputeMoved, DisputeReport, DisputeWord
 from payments.services import posting
 from payments.services.booking import Because
 from payments.states import DisputeState

@@ -7,7 +7,8 @@ from core.money import Money
 from ledger.facts import Fact
 from ledger.posting import Books, post
 from payments.models import Attempt, Dispute, DisputeMovement, Payment, Receipt, Refund
-from payments.providers.base import Cost, MovementKind, ReceiptKind
+from payments.providers.base import Cost, ReceiptKind
+from payments.providers.disputes import MovementKind
 from payments.states import DisputeState
 
 

@@ -19,6 +19,7 @@ from tests.factories import (
     AttemptFactory,
     CallbackFactory,
     DeliveryFactory,
+    DisputeFactory,
     EventFactory,
     OperationFactory,
     PaymentFactory,
@@ -27,7 +28,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-MAY = ("payments.view_payment", "payments.view_operation", "payments.view_refund")
+MAY = ("payments.view_payment", "payments.view_operation", "payments.view_refund", "payments.view_dispute")
 PHONE = "254708374149"
 
 
@@ -37,7 +38,7 @@ def underpaid():
     return payment
 
 
-@pytest.mark.parametrize("make", [PaymentFactory, RefundFactory, OperationFactory])
+@pytest.mark.parametrize("make", [PaymentFactory, RefundFactory, DisputeFactory, OperationFactory])
 def test_list_and_page_show_the_row(make):
     row = make()
     client = staff.signed_in(*MAY)
@@ -85,7 +86,7 @@ def test_a_callback_that_names_only_the_operation_stands_on_the_timeline_too():
 
 def test_a_list_takes_as_many_queries_for_25_rows_as_for_one():
     client = staff.signed_in(superuser=True)
-    for make in (PaymentFactory, RefundFactory, OperationFactory):
+    for make in (PaymentFactory, RefundFactory, DisputeFactory, OperationFactory):
         row = make()
         few = staff.queries(client, staff.listing(row))
         make.create_batch(24)
@@ -93,7 +94,7 @@ def test_a_list_takes_as_many_queries_for_25_rows_as_for_one():
         type(row).objects.all().delete()
 
 
-@pytest.mark.parametrize("make", [PaymentFactory, RefundFactory, OperationFactory])
+@pytest.mark.parametrize("make", [PaymentFactory, RefundFactory, DisputeFactory, OperationFactory])
 def test_money_cannot_be_added_changed_or_deleted(make):
     row = make()
     client = staff.signed_in(superuser=True)

@@ -9,21 +9,8 @@ from core.money import Money
 from ledger import checking
 from ledger.statements import out_of_balance, trial_balance
 from payments.models import Attempt, Receipt
-from payments.providers.base import (
-    DisputeMoved,
-    DisputeReason,
-    DisputeReport,
-    DisputeWord,
-    Failure,
-    FailureCode,
-    MoneyMoved,
-    MovementKind,
-    Notice,
-    ReceiptKind,
-    Report,
-    Topic,
-    Word,
-)
+from payments.providers.base import Failure, FailureCode, MoneyMoved, Notice, ReceiptKind, Report, Topic, Word
+from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
 from payments.services import booking, dashboard_refunds, dispute_booking, refund_booking
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt

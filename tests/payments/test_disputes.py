@@ -3,12 +3,21 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from core import clock
+from core.money import Money
+from core.providers import Unreadable
 from events.models import Attention
+from ledger import checking
 from ledger.models import Account, Transfer
 from payments.models import Attempt, Dispute, DisputeMovement, Operation
-from payments.services import dispute_notices
+from payments.providers.base import Report, Word
+from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
+from payments.services import dispute_booking, dispute_notices
+from payments.services.booking import Because
+from payments.services.locking import lock_attempt
+from tests import factories
 from tests.payments.test_books import available, held
 from tests.payments.world import attention, counters, events_of, path_of
 
@@ -326,3 +335,69 @@ def test_who_has_submitted_evidence_is_not_told_that_it_is_due(heard, shop, call
 
     with clock.shifted(timedelta(days=6.5)):
         assert dispute_notices.tell_of_due_evidence() == 0
+
+
+def told(attempt, word, *moved, status="prevented"):
+    """What a callback does, without one."""
+    said = DisputeReport(word, Money(1250, "USD"), DisputeReason.GENERAL, moved=moved)
+    report = Report(Word.SUCCEEDED, "dp_told", status, dispute=said)
+    with transaction.atomic():
+        locked = lock_attempt(attempt)
+        dispute = dispute_booking.find_or_open(locked, report)
+        dispute_booking.apply_to_dispute(dispute, report, Because(by="tests", source="callback"))
+    return Dispute.objects.get(provider_id="dp_told")
+
+
+TAKEN = DisputeMoved(MovementKind.WITHDRAWN, Money(1250, "USD"), "txn_taken", FEE)
+
+
+def test_a_word_that_is_not_known_is_shown_to_a_person_and_its_money_is_booked(shop, caller):
+    attempt = Attempt.objects.get(payment=caller.card()["id"])
+
+    dispute = told(attempt, DisputeWord.UNKNOWN, TAKEN)
+
+    assert dispute.state == "opened"
+    assert (dispute.pk, "parked") in attention()
+    assert held(shop, "disputes") == [1250]
+
+
+def test_a_loss_that_is_told_after_the_win_moves_nothing_and_is_shown_to_a_person(shop, caller):
+    attempt = Attempt.objects.get(payment=caller.card()["id"])
+    told(attempt, DisputeWord.WON, TAKEN)
+    before = held(shop, "merchant_payable")
+
+    dispute = told(attempt, DisputeWord.LOST, TAKEN)
+
+    assert (dispute.state, dispute.late) == ("won", False)
+    assert (dispute.pk, "parked") in attention()
+    assert held(shop, "merchant_payable") == before
+
+
+def test_a_dispute_is_never_taken_from_one_payment_to_another(shop, caller):
+    first, second = (Attempt.objects.get(payment=caller.card()["id"]) for _ in range(2))
+    told(first, DisputeWord.NEEDS_RESPONSE)
+    with pytest.raises(Unreadable):
+        told(second, DisputeWord.NEEDS_RESPONSE)
+
+
+def test_the_check_of_the_books_finds_a_disputes_money_that_is_not_posted_and_posts_it(shop, caller):
+    attempt = Attempt.objects.get(payment=caller.card()["id"])
+    dispute = factories.DisputeFactory(attempt=attempt, state="lost")
+    DisputeMovement.objects.create(
+        account=dispute.account,
+        dispute=dispute,
+        livemode=False,
+        kind="withdrawn",
+        provider_money_id="txn_unposted",
+        amount=1250,
+        currency="USD",
+        fee_amount=FEE,
+    )
+    [finding] = checking.findings()
+    assert dispute.pk in finding.told
+
+    with transaction.atomic():
+        finding.repair()
+
+    assert checking.findings() == []
+    assert facts_of({"id": dispute.pk})[-2:] == [("dispute_lost", "posted"), ("dispute_fee_charged", "posted")]

@@ -408,3 +408,53 @@ def test_the_payer_is_simulated_by_reference_and_only_once(stripe_wire):
     assert (again.status_code, "succeeded" in again.json()["error"]) == (409, True)
     assert stripe_wire.post("simulate", reference="nobody").status_code == 404
     assert stripe_wire.post("simulate", reference="order-11", outcome="dance").status_code == 400
+
+
+def dispute_of(stripe_wire, intent):
+    found = stripe_wire.get(f"/v1/charges/{intent['latest_charge']}").json()["dispute"]
+    return stripe_wire.get(f"/v1/disputes/{found}").json()
+
+
+def test_a_dispute_takes_the_money_and_a_fee_and_gives_back_the_money_when_it_is_won(stripe_wire):
+    intent = stripe_wire.pay("pm_card_createDispute").json()
+    [taken] = dispute_of(stripe_wire, intent)["balance_transactions"]
+    assert (taken["amount"], taken["fee"], taken["net"]) == (-intent["amount"], 1500, -intent["amount"] - 1500)
+    assert (taken["type"], taken["reporting_category"]) == ("adjustment", "dispute")
+
+    stripe_wire.simulate(id=intent["id"], outcome="dispute_won")
+
+    won = dispute_of(stripe_wire, intent)
+    assert won["status"] == "won"
+    assert [line["amount"] for line in won["balance_transactions"]] == [-intent["amount"], intent["amount"]]
+
+
+def test_evidence_is_staged_submitted_once_and_then_refused(stripe_wire):
+    path = f"/v1/disputes/{dispute_of(stripe_wire, stripe_wire.pay('pm_card_createDispute').json())['id']}"
+    staged = stripe_wire.post_form(path, {"evidence[customer_name]": "Wanjiru", "submit": "false"}).json()
+    assert (staged["status"], staged["evidence_details"]["has_evidence"]) == ("needs_response", True)
+    assert error_of(stripe_wire.post_form(path, {"evidence[nothing]": "x"}), 400)["param"] == "evidence[nothing]"
+
+    submitted = stripe_wire.post_form(path, {"evidence[uncategorized_text]": "sent"}).json()
+
+    assert (submitted["status"], submitted["evidence_details"]["submission_count"]) == ("under_review", 1)
+    error_of(stripe_wire.post_form(path, {"evidence[customer_name]": "late"}), 400)
+    error_of(stripe_wire.post_form(f"{path}/close"), 400)
+
+
+def test_a_closed_dispute_is_lost(stripe_wire):
+    path = f"/v1/disputes/{dispute_of(stripe_wire, stripe_wire.pay('pm_card_createDispute').json())['id']}"
+    assert stripe_wire.post_form(f"{path}/close").json()["status"] == "lost"
+
+
+def test_an_inquiry_moves_no_money_until_it_is_escalated(stripe_wire):
+    intent = stripe_wire.pay("pm_card_visa").json()
+    stripe_wire.simulate(id=intent["id"], outcome="inquiry")
+    asked = dispute_of(stripe_wire, intent)
+    assert (asked["status"], asked["balance_transactions"]) == ("warning_needs_response", [])
+    assert asked["is_charge_refundable"] is True
+
+    stripe_wire.simulate(id=intent["id"], outcome="inquiry_escalated")
+
+    escalated = dispute_of(stripe_wire, intent)
+    assert (escalated["id"], escalated["status"]) == (asked["id"], "needs_response")
+    assert len(escalated["balance_transactions"]) == 1

@@ -28,6 +28,7 @@ from payments.providers.base import (
     Topic,
     Word,
 )
+from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
 from payments.providers.stripe import Credentials, Options, Stripe, read_intent, read_refund
 from tests.contracts.payments import PaymentProviderContract, World
 from tests.contracts.world import MemoryTokens, changed, document, until
@@ -672,6 +673,86 @@ def test_a_refund_from_the_dashboard_finds_its_payment(kind: str):
     notice = stripe().read_callback(event(kind, REFUND))
     assert (notice.topic, notice.payment_provider_id) == (Topic.REFUND, "pi_3SampleA1b2C3d4")
     assert (notice.reference, notice.money) == ("", Money(2500, "USD"))
+
+
+WITHDRAWAL = {"object": "balance_transaction", "id": "txn_1", "amount": -2500, "fee": 1500, "currency": "usd"}
+DISPUTE: dict[str, Any] = {
+    "object": "dispute",
+    "id": "dp_1",
+    "amount": 2500,
+    "currency": "usd",
+    "payment_intent": "pi_3SampleA1b2C3d4",
+    "reason": "fraudulent",
+    "status": "needs_response",
+    "is_charge_refundable": False,
+    "evidence_details": {"due_by": 1_723_679_999, "has_evidence": False, "past_due": False, "submission_count": 0},
+    "balance_transactions": [WITHDRAWAL],
+    "metadata": {},
+}
+
+
+def told_of_dispute(**changes: Any) -> DisputeReport:
+    report = stripe().read_callback(event("charge.dispute.updated", {**DISPUTE, **changes})).report
+    assert report is not None
+    assert report.dispute is not None
+    return report.dispute
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "funds_withdrawn", "funds_reinstated", "closed"])
+def test_every_event_of_a_dispute_finds_its_payment(kind: str):
+    notice = stripe().read_callback(event(f"charge.dispute.{kind}", DISPUTE))
+    assert (notice.topic, notice.payment_provider_id) == (Topic.DISPUTE, "pi_3SampleA1b2C3d4")
+    assert notice.report is not None
+    assert (notice.report.provider_id, notice.report.provider_status) == ("dp_1", "needs_response")
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ("warning_needs_response", DisputeWord.INQUIRY),
+        ("warning_under_review", DisputeWord.INQUIRY_UNDER_REVIEW),
+        ("warning_closed", DisputeWord.INQUIRY_CLOSED),
+        ("needs_response", DisputeWord.NEEDS_RESPONSE),
+        ("under_review", DisputeWord.UNDER_REVIEW),
+        ("won", DisputeWord.WON),
+        ("lost", DisputeWord.LOST),
+        ("prevented", DisputeWord.UNKNOWN),
+    ],
+)
+def test_each_status_of_a_dispute_has_its_word(status: str, word: DisputeWord):
+    assert told_of_dispute(status=status).word is word
+
+
+def test_a_disputes_money_is_told_in_the_currency_of_the_balance_with_its_fee():
+    back = {**WITHDRAWAL, "id": "txn_2", "amount": 2300, "fee": -1500, "currency": "eur"}
+    assert told_of_dispute(balance_transactions=[WITHDRAWAL, back]).moved == (
+        DisputeMoved(MovementKind.WITHDRAWN, Money(2500, "USD"), "txn_1", 1500),
+        DisputeMoved(MovementKind.REINSTATED, Money(2300, "EUR"), "txn_2", -1500),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "ours"),
+    [("product_not_received", DisputeReason.NOT_RECEIVED), ("customer_initiated", DisputeReason.GENERAL)],
+)
+def test_a_disputes_reason_is_ours_and_stripes_is_kept(reason: str, ours: DisputeReason):
+    told = told_of_dispute(reason=reason)
+    assert (told.reason, told.provider_reason) == (ours, reason)
+
+
+def test_a_bank_that_takes_no_answer_gives_no_due_date():
+    details = {**DISPUTE["evidence_details"], "due_by": 0}
+    assert told_of_dispute(evidence_details=details).evidence_due_at is None
+    assert told_of_dispute().evidence_due_at == datetime(2024, 8, 14, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"object": "charge"}, {"amount": -1}, {"status": None}, {"balance_transactions": [{**WITHDRAWAL, "fee": "1"}]}],
+)
+def test_a_dispute_of_another_shape_is_unreadable(wrong: dict[str, Any]):
+    with pytest.raises(Unreadable):
+        stripe().read_callback(event("charge.dispute.created", {**DISPUTE, **wrong}))
 
 
 @pytest.mark.parametrize("about", [{**INTENT, "object": "charge"}, {**INTENT, "id": None}, {}, {**REFUND}])
