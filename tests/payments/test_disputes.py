@@ -243,6 +243,7 @@ def test_evidence_whose_key_is_too_old_to_be_sent_again_is_read(heard, shop, cal
 
 def test_evidence_that_stripe_refuses_leaves_the_dispute_as_it_was_and_says_why(heard, shop, caller):
     paid, dispute = disputed(shop)
+    heard.stripe.post("settings", webhook_url="")
     heard.stripe.simulate(paid, "dispute_lost")
 
     refused = caller.post(f"disputes/{dispute['id']}/evidence", evidence={"explanation": "too late"})
@@ -397,7 +398,7 @@ def test_the_check_of_the_books_finds_a_disputes_money_that_is_not_posted_and_po
     assert dispute.pk in finding.told
 
     with transaction.atomic():
-        finding.repair()
+        finding.mend()
 
     assert checking.findings() == []
     assert facts_of({"id": dispute.pk})[-2:] == [("dispute_lost", "posted"), ("dispute_fee_charged", "posted")]
