@@ -81,6 +81,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("payments.payment", "Payments", "payments"),
             ("payments.refund", "Refunds", "undo"),
             ("payments.dispute", "Disputes", "gavel"),
+            ("payments.unallocatedreceipt", "Unallocated receipts", "help_center"),
             ("payments.operation", "Operations", "sync_alt"),
         ),
     ),
@@ -96,6 +97,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         "Doors",
         (
             ("events.callback", "Callbacks", "move_to_inbox"),
+            ("payments.registration", "Registrations", "app_registration"),
             ("events.event", "Events", "bolt"),
             ("merchants.delivery", "Deliveries", "send"),
             ("merchants.webhookendpoint", "Webhook endpoints", "webhook"),

@@ -26,7 +26,8 @@ _GRACE = timedelta(seconds=10)
 class Arrival:
     """What came through a door. `account` is the provider account's row; header names are in lower case.
 
-    `at` is set when a stored callback is verified once more: it is as old as it was when it arrived.
+    `at` is set when a stored callback is verified once more: it is as old as it was when it arrived. `outcome` is
+    what processing came to, as the handler noted it, at a door that wants an answer.
     """
 
     account: Any
@@ -36,6 +37,7 @@ class Arrival:
     address: str
     operation: str = ""
     at: datetime | None = None
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

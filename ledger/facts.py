@@ -22,6 +22,8 @@ class Fact(StrEnum):
     RECEIPT_REVERSED = "receipt_reversed"
     RECEIPT_UNALLOCATED = "receipt_unallocated"
     RECEIPT_ALLOCATED = "receipt_allocated"
+    EXCESS_ALLOCATED = "excess_allocated"
+    RECEIPT_RECOGNISED = "receipt_recognised"
     REFUND_RESERVED = "refund_reserved"
     REFUND_SUCCEEDED = "refund_succeeded"
     REFUND_RELEASED = "refund_released"
@@ -133,6 +135,14 @@ POSTINGS: Mapping[Fact, Posting] = {
     Fact.RECEIPT_ALLOCATED: Posting(
         "Such money has found its payment.",
         (_posted(_debit(Kind.UNALLOCATED_RECEIPTS), _credit(Kind.MERCHANT_PAYABLE)),),
+    ),
+    Fact.EXCESS_ALLOCATED: Posting(
+        "Of such money, what is beyond that payment's amount.",
+        (_posted(_debit(Kind.UNALLOCATED_RECEIPTS), _credit(Kind.OVERPAYMENT)),),
+    ),
+    Fact.RECEIPT_RECOGNISED: Posting(
+        "Such money turns out to be what a payment was booked with already, before its receipt was known.",
+        (_posted(_debit(Kind.UNALLOCATED_RECEIPTS), _credit(Kind.PROVIDER_CLEARING)),),
     ),
     Fact.REFUND_RESERVED: Posting(
         "A refund that was begun here, until its outcome is known.", (_pending(*_REFUND),), started_here=True

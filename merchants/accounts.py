@@ -18,7 +18,8 @@ class Kind:
     the ways to pay there, which a fee schedule may name. `app` names the credential that says whose access token it
     is, where a new token ends the life of the one before. `check` makes a call that changes nothing with an
     account's credentials; it raises core.providers.ProviderFault, core.http.Busy, or ValueError for an account that
-    its adapter no longer takes.
+    its adapter no longer takes. `register_doors(account, by=…)` has the provider told where the account's callbacks
+    go, where that is done by a call.
     """
 
     title: str
@@ -29,6 +30,7 @@ class Kind:
     check: Callable[[Any], None]
     methods: Sequence[str] = ()
     app: str = ""
+    register_doors: Callable[..., object] | None = None
 
 
 _kinds: dict[str, Kind] = {}

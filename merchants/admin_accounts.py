@@ -49,7 +49,14 @@ class ProviderAccountAdmin(FormAdmin):
         "revision",
         moment_column("created_at"),
     )
-    actions_detail = ("edit", "set_credentials", "rotate_callback_token", "retire_callback_tokens", "switch_off")
+    actions_detail = (
+        "edit",
+        "set_credentials",
+        "rotate_callback_token",
+        "retire_callback_tokens",
+        "register_doors",
+        "switch_off",
+    )
     add_explain = "Options that you leave as they are keep following the provider's defaults."
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -163,6 +170,20 @@ class ProviderAccountAdmin(FormAdmin):
     )
     def retire_callback_tokens(self, request: HttpRequest, account: ProviderAccount, form: Any) -> str:
         return f"Closed: {services.retire_callback_tokens(account, by=staff(request))}."
+
+    @reasoned_action(
+        title="Register addresses",
+        permission="merchants.rotate_callback_token",
+        explain="The provider is told by a call where to send money that comes by itself. Some take this once only: "
+        "what came of it stands under Registrations.",
+        icon="app_registration",
+        applies=lambda account: accounts.kind_of(account.provider).register_doors is not None,
+    )
+    def register_doors(self, request: HttpRequest, account: ProviderAccount, form: Any) -> str:
+        register = accounts.kind_of(account.provider).register_doors
+        if register is not None:
+            register(account, by=staff(request))
+        return "The provider is being told. What it says will show under Registrations."
 
     @reasoned_action(
         title="Switch off",

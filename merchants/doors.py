@@ -1,6 +1,7 @@
 """The doors for providers: `/callbacks/{token}/{door}[/{operation}]` (money.md 11, security.md 11)."""
 
 import logging
+from dataclasses import replace
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -107,7 +108,12 @@ def let_in_again(callback: Callback) -> None:
 
 def _take_in(arrival: Arrival, handler: Handler) -> HttpResponse:
     row = inbox.receive(arrival, key=handler.event_key(arrival))
-    if handler.doors[arrival.door].proof is Proof.WEAK:
+    door = handler.doors[arrival.door]
+    if door.wants_answer:
+        if not _process_now(row):
+            return HttpResponse("try again", status=503, content_type="text/plain")
+        arrival = replace(arrival, outcome=row.note)
+    elif door.proof is Proof.WEAK:
         work.wake_up("callbacks")
     elif row.state not in (Callback.State.PROCESSED, Callback.State.IGNORED):
         _process_now(row)
@@ -115,12 +121,14 @@ def _take_in(arrival: Arrival, handler: Handler) -> HttpResponse:
     return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
 
 
-def _process_now(row: Callback) -> None:
-    """Stored is safe: whatever fails here is taken up again by the sweep."""
+def _process_now(row: Callback) -> bool:
+    """Whether it could be. Stored is safe: whatever fails here is taken up again by the sweep."""
     try:
         inbox.process(row)
     except Exception:
         logger.exception("callback stored but not processed", extra={"callback": row.pk})
+        return False
+    return True
 
 
 def _account(token: str) -> ProviderAccount | None:

@@ -7,7 +7,7 @@ from django.conf import settings
 from merchants.accounts import Kind
 from merchants.models import ProviderAccount
 from payments.providers import REGISTRY
-from payments.services import connections
+from payments.services import connections, registering
 from payments.services.connections import SIMULATOR
 
 
@@ -31,6 +31,7 @@ def kind_of(provider: str) -> Kind:
         check=_check,
         methods=sorted(adapter.capabilities.methods),
         app=adapter.app,
+        register_doors=registering.register_doors if adapter.capabilities.registers_doors else None,
     )
 
 

@@ -26,7 +26,8 @@ from core.admin_columns import (
 from core.money import Money
 from events import subjects
 from events.timeline import moments
-from payments import admin_disputes, admin_timeline, states  # noqa: F401  (pages register themselves)
+from payments import admin_disputes, admin_receipts  # noqa: F401  (pages register themselves)
+from payments import admin_timeline, states
 from payments.finding import find_payments
 from payments.models import Operation, Payment, Refund
 from payments.providers import REGISTRY

@@ -8,7 +8,7 @@ from django.db import connection
 from ledger.checking import Finding
 from ledger.facts import Fact, Phase
 from ledger.posting import is_posted, reference
-from payments.models import Dispute, Receipt, Refund
+from payments.models import Dispute, Receipt, Refund, UnallocatedReceipt
 from payments.providers.base import ReceiptKind
 from payments.services import posting
 from payments.states import RefundState
@@ -26,6 +26,7 @@ _OF_RECEIPT = _names(
     Fact.PAYMENT_OVERPAID,
     Fact.RECEIPT_SUSPENDED,
     Fact.RECEIPT_REVERSED,
+    Fact.RECEIPT_UNALLOCATED,
     Fact.REFUND_PAID,
 )
 
@@ -41,6 +42,28 @@ _RECEIPTS = f"""
             AND transfer.reference IN ({_OF_RECEIPT})
     ) booked
     WHERE booked.amount <> CASE receipt.kind WHEN 'capture' THEN receipt.amount ELSE -receipt.amount END
+"""  # noqa: S608  (nothing but names of facts is pasted)
+
+_OF_UNALLOCATED = _names(
+    "receipt.id",
+    Fact.RECEIPT_UNALLOCATED,
+    Fact.RECEIPT_ALLOCATED,
+    Fact.EXCESS_ALLOCATED,
+    Fact.RECEIPT_RECOGNISED,
+)
+
+_UNALLOCATED = f"""
+    SELECT receipt.id, unallocated.state, booked.amount
+    FROM payments_unallocatedreceipt unallocated
+        JOIN payments_receipt receipt ON receipt.id = unallocated.receipt_id CROSS JOIN LATERAL (
+        SELECT coalesce(-sum(entry.amount), 0)::bigint AS amount
+        FROM ledger_transfer transfer
+            JOIN ledger_entry entry ON entry.transfer_id = transfer.id
+            JOIN ledger_account account ON account.id = entry.account_id
+        WHERE account.kind = 'unallocated_receipts' AND account.currency = receipt.currency
+            AND transfer.reference IN ({_OF_UNALLOCATED})
+    ) booked
+    WHERE booked.amount <> CASE unallocated.state WHEN 'open' THEN receipt.amount ELSE 0 END
 """  # noqa: S608  (nothing but names of facts is pasted)
 
 _REFUNDS = """
@@ -106,10 +129,12 @@ _DISPUTES = f"""
 
 
 def disagreements() -> Iterable[Finding]:
-    """One for each receipt, refund and movement of a dispute of which the books tell otherwise."""
+    """One for each receipt, unallocated receipt, refund and movement of a dispute of which the books tell otherwise."""
     with connection.cursor() as cursor:
         cursor.execute(_RECEIPTS)
         receipts = cursor.fetchall()
+        cursor.execute(_UNALLOCATED)
+        unallocated = cursor.fetchall()
         cursor.execute(_REFUNDS)
         refunds = cursor.fetchall()
         cursor.execute(_DISPUTES)
@@ -118,6 +143,9 @@ def disagreements() -> Iterable[Finding]:
         yield Finding(
             f"receipt {public_id} is for {amount}, the books have {booked}", partial(_post_receipt, public_id)
         )
+    for public_id, state, booked in unallocated:
+        told = f"unallocated receipt {public_id} is {state}, the books have {booked} unallocated"
+        yield Finding(told, partial(_post_receipt, public_id))
     for public_id, state, posted, pending in refunds:
         told = f"refund {public_id} is {state}, the books have {posted} posted and {pending} pending"
         yield Finding(told, partial(_post_refund, public_id))
@@ -129,16 +157,34 @@ def disagreements() -> Iterable[Finding]:
 def _post_receipt(public_id: str) -> None:
     """A receipt of which nothing is posted; one that is posted otherwise needs a person."""
     receipt = Receipt.objects.select_related("attempt__payment", "refund").get(pk=public_id)
+    unallocated = UnallocatedReceipt.objects.select_related("receipt", "payment").filter(receipt=receipt).first()
+    if unallocated is not None:
+        _post_unallocated(unallocated)
+        return
     facts = (Fact.PAYMENT_CAPTURED, Fact.PAYMENT_OVERPAID, Fact.RECEIPT_SUSPENDED, Fact.REFUND_PAID)
     if any(is_posted(fact, public_id) for fact in facts):
         return
     if receipt.kind == ReceiptKind.REFUND and receipt.refund is not None:
         posting.post_refund_receipt(receipt, receipt.refund)
-    elif receipt.currency != receipt.attempt.payment.currency:
+    elif receipt.currency != receipt.owner.payment.currency:
         posting.post_suspended(receipt)
     else:
         overpayment = getattr(receipt, "overpayment", None)
         posting.post_capture(receipt, excess=overpayment.amount if overpayment else 0)
+
+
+def _post_unallocated(unallocated: UnallocatedReceipt) -> None:
+    """Its arrival and its assignment, each if it is missing; one that took a payment's own receipt has neither."""
+    source = unallocated.receipt_id
+    own = (Fact.PAYMENT_CAPTURED, Fact.PAYMENT_OVERPAID, Fact.RECEIPT_SUSPENDED)
+    if any(is_posted(fact, source) for fact in own):
+        return
+    if not is_posted(Fact.RECEIPT_UNALLOCATED, source):
+        posting.post_unallocated(unallocated)
+    allocated = is_posted(Fact.RECEIPT_ALLOCATED, source) or is_posted(Fact.EXCESS_ALLOCATED, source)
+    if unallocated.payment is not None and not allocated:
+        overpayment = getattr(unallocated.receipt, "overpayment", None)
+        posting.post_allocated(unallocated, unallocated.payment, excess=overpayment.amount if overpayment else 0)
 
 
 def _post_refund(public_id: str) -> None:

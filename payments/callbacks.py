@@ -9,9 +9,9 @@ from events import inbox, sealing
 from events.inbox import Arrival, DoorAnswer
 from events.models import Callback
 from merchants.models import ProviderAccount
-from payments import proven_callbacks, weak_callbacks
+from payments import arrivals, proven_callbacks, weak_callbacks
 from payments.models import Operation
-from payments.providers.base import Notice, PaymentProvider, RawCallback
+from payments.providers.base import Admission, CallbackAnswer, Notice, PaymentProvider, RawCallback, Topic
 from payments.services import connections, resolving
 
 
@@ -29,6 +29,9 @@ class PaymentCallbacks:
     def verify(self, arrival: Arrival) -> None:
         adapter = connections.connect(arrival.account, at=arrival.at)
         listed = adapter.source_addresses()
+        door = self.doors[arrival.door]
+        if not listed and door.proof is Proof.WEAK and not door.per_operation:
+            raise Forged("the account lists no source addresses, and nothing else vouches for this door")
         if listed and not addresses.is_listed(arrival.address, listed):
             if arrival.operation:
                 _ask_instead(arrival.operation)
@@ -42,7 +45,13 @@ class PaymentCallbacks:
             return ""
 
     def answer(self, arrival: Arrival) -> DoorAnswer:
-        answer = connections.connect(arrival.account).answer(_raw(arrival))
+        adapter = connections.connect(arrival.account)
+        if not self.doors[arrival.door].wants_answer:
+            answer = adapter.answer(_raw(arrival))
+        elif arrival.outcome in list(Admission):
+            answer = adapter.admit(_raw(arrival), Admission(arrival.outcome))
+        else:
+            answer = CallbackAnswer(400, "text/plain", b"unreadable")
         return DoorAnswer(answer.status, answer.content_type, answer.body)
 
     def process(self, callback: Callback) -> None:
@@ -60,6 +69,8 @@ class PaymentCallbacks:
             weak_callbacks.question(callback, notice)
         elif self.doors[callback.door].proof is Proof.FULL:
             proven_callbacks.follow(callback, notice)
+        elif notice.topic in (Topic.ARRIVAL, Topic.VALIDATION):
+            arrivals.follow(callback, notice)
         else:
             inbox.finish(callback, Callback.State.UNMATCHED, note="names no operation")
 

@@ -317,12 +317,13 @@ class Operation(Work, Subjected):
 class Receipt(models.Model):
     """Money that a provider reports as moved, booked before any state changes.
 
-    `provider_money_id` is null for money that is confirmed but whose receipt has not been seen yet.
+    `provider_money_id` is null for money that is confirmed but whose receipt has not been seen yet. Captured money
+    without an attempt is unallocated: one row of `UnallocatedReceipt` tells what became of it.
     """
 
     id = PublicIdField(prefix="rcpt")
     account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
-    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="receipts")
+    attempt = models.ForeignKey(Attempt, models.PROTECT, null=True, related_name="receipts")
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, related_name="receipts")
     livemode = models.BooleanField()
     kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in ReceiptKind])
@@ -342,11 +343,93 @@ class Receipt(models.Model):
             models.UniqueConstraint(
                 fields=["attempt"], name="one_pending_receipt", condition=Q(provider_money_id__isnull=True)
             ),
+            models.CheckConstraint(
+                condition=Q(attempt__isnull=False) | Q(kind="capture", provider_money_id__isnull=False),
+                name="only_known_captures_are_unallocated",
+            ),
         ]
 
     @property
     def money(self) -> Money:
         return Money(self.amount, self.currency)
+
+    @property
+    def owner(self) -> Attempt:
+        """The attempt whose money it is. Raises ValueError while it is unallocated."""
+        if self.attempt is None:
+            raise ValueError(f"{self.pk} is unallocated")
+        return self.attempt
+
+
+class UnallocatedReceipt(Subjected):
+    """Money that came to an account without a payment that explains it, until it is assigned to one.
+
+    `reference` is what the payer typed; `payer_hint` what may be shown of who paid.
+    """
+
+    id = PublicIdField(prefix="unal")
+    receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="unallocated")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    state = state_field(states.UNALLOCATED)
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="assigned_receipts")
+    reference = models.CharField(max_length=100, blank=True, default="")
+    payer_hint = models.CharField(max_length=32, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            state_is_known(states.UNALLOCATED, name="unallocated_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state="open", payment__isnull=True) | Q(state="assigned", payment__isnull=False),
+                name="assigned_to_a_payment",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "livemode", "-id"], name="unallocated_list"),
+            models.Index(fields=["account", "reference"], name="unallocated_reference"),
+        ]
+        permissions = [("assign_receipt", "Can assign an unallocated receipt to a payment")]
+
+    @property
+    def money(self) -> Money:
+        return self.receipt.money
+
+
+class Registration(Work):
+    """One try of telling a provider where its callbacks go. `outcome` is read from its answer, never guessed."""
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", "waits to be sent"
+        SENDING = "sending", "is being sent"
+        REGISTERED = "registered", "the provider has taken the addresses"
+        REFUSED = "refused", "the provider has refused them"
+        UNKNOWN = "unknown", "the answer was lost"
+
+    id = PublicIdField(prefix="regi")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="registrations")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.WAITING)
+    provider_code = models.CharField(max_length=100, blank=True, default="")
+    message = models.CharField(max_length=300, blank=True, default="")
+    by = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=clock.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=["waiting", "sending", "registered", "refused", "unknown"]),
+                name="registration_outcome_is_known",
+            ),
+            models.UniqueConstraint(
+                fields=["account"], name="one_open_registration", condition=Q(outcome__in=["waiting", "sending"])
+            ),
+        ]
+        indexes = [models.Index(fields=["lane", "due_at"], name="registration_due", condition=Q(due_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Fee(Work):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from core import clock
-from payments.models import Attempt, Dispute, Operation, Payment, Refund
+from payments.models import Attempt, Dispute, Operation, Payment, Refund, UnallocatedReceipt
 from payments.states import OperationState
 
 
@@ -88,6 +88,29 @@ def present_dispute(dispute: Dispute) -> dict[str, Any]:
 
 
 _UNSETTLED = (OperationState.CREATED, OperationState.SENDING, OperationState.UNKNOWN)
+
+
+def present_unallocated(unallocated: UnallocatedReceipt) -> dict[str, Any]:
+    return {
+        "id": unallocated.pk,
+        "object": "unallocated_receipt",
+        "state": unallocated.state,
+        "amount": unallocated.money.amount,
+        "currency": unallocated.money.currency,
+        "provider": unallocated.account.provider,
+        "account": unallocated.account_id,
+        "provider_money_id": unallocated.receipt.provider_money_id,
+        "reference": unallocated.reference or None,
+        "payer": unallocated.payer_hint or None,
+        "payment": unallocated.payment_id,
+        "livemode": unallocated.livemode,
+        "created_at": clock.rfc3339(unallocated.created_at),
+    }
+
+
+def unallocated_snapshot(unallocated: UnallocatedReceipt) -> dict[str, Any]:
+    """As events carry it: what a payer typed may be a name or a number, so it is read with a key only."""
+    return {**present_unallocated(unallocated), "reference": None}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from core.api import ListQuery, StrictSerializer
 from core.crypto import Secret
 from core.metadata import MetadataField
 from core.money import EXPONENTS
-from payments.models import Payment
+from payments.models import Payment, UnallocatedReceipt
 from payments.providers import REGISTRY
-from payments.states import PaymentState, RefundState
+from payments.services.assigning import NewPayment
+from payments.states import PaymentState, RefundState, UnallocatedState
 
 METHODS = sorted({method for name in REGISTRY for method in REGISTRY[name].capabilities.methods})
 MAX_AMOUNT = 10**15
@@ -204,5 +205,58 @@ class RefundOutput(serializers.Serializer[Any]):
     origin = serializers.CharField()
     failure = FailureOutput(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
+    livemode = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class UnallocatedQuery(ListQuery):
+    state = serializers.ChoiceField(UnallocatedState.choices, required=False)
+    reference = serializers.CharField(max_length=100, required=False)
+    account = serializers.CharField(max_length=32, required=False)
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            name: self.validated_data[name] for name in ("state", "reference", "account") if name in self.validated_data
+        }
+
+
+@extend_schema_serializer(component_name="NewPaymentForReceipt")
+class NewPaymentInput(StrictSerializer):
+    """A payment that is made for the receipt: its amount and currency are the receipt's."""
+
+    reference = serializers.CharField(max_length=100, default="", allow_blank=True)
+    metadata = MetadataField()
+
+
+class AssignInput(StrictSerializer):
+    """Either `payment`, the id of a payment that was asked for at the same account, or `create`."""
+
+    payment = serializers.CharField(max_length=32, required=False)
+    create = NewPaymentInput(required=False)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if ("payment" in given) == ("create" in given):
+            raise serializers.ValidationError({"payment": "give either `payment` or `create`"})
+        return given
+
+    def target(self) -> str | NewPayment:
+        """The payment's id, or what to make."""
+        given = self.validated_data
+        return NewPayment(**given["create"]) if "create" in given else str(given["payment"])
+
+
+@extend_schema_serializer(component_name="UnallocatedReceipt")
+class UnallocatedOutput(serializers.Serializer[UnallocatedReceipt]):
+    id = serializers.CharField()
+    object = serializers.CharField(default="unallocated_receipt")
+    state = serializers.ChoiceField(UnallocatedState.choices)
+    amount = serializers.IntegerField(help_text="Minor units of the currency")
+    currency = serializers.CharField()
+    provider = serializers.CharField()
+    account = serializers.CharField()
+    provider_money_id = serializers.CharField(help_text="The provider's number of the receipt")
+    reference = serializers.CharField(allow_null=True, help_text="What the payer typed; null in events")
+    payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked, where the provider tells it")
+    payment = serializers.CharField(allow_null=True, help_text="The payment to which it was assigned")
     livemode = serializers.BooleanField()
     created_at = serializers.DateTimeField()

@@ -52,6 +52,11 @@ class DisputeState(TextChoices):
     LOST = "lost"
 
 
+class UnallocatedState(TextChoices):
+    OPEN = "open"
+    ASSIGNED = "assigned"
+
+
 _P, _A, _O, _R, _D = PaymentState, AttemptState, OperationState, RefundState, DisputeState
 _PAYMENT_ENDS = (_P.SUCCEEDED, _P.FAILED, _P.CANCELLED, _P.EXPIRED)
 
@@ -125,3 +130,9 @@ DISPUTE = Machine(
     success=(_D.WON,),
 )
 """A dispute that was lost is won late when its bank gives the money back after all."""
+
+UNALLOCATED = Machine(
+    start=UnallocatedState.OPEN,
+    edges={UnallocatedState.OPEN: (UnallocatedState.ASSIGNED,), UnallocatedState.ASSIGNED: ()},
+    success=(UnallocatedState.ASSIGNED,),
+)

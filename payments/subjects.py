@@ -4,8 +4,8 @@ from django.db.models import F, OuterRef, Subquery
 
 from events.subjects import Subject, Transactions
 from payments import states
-from payments.models import Attempt, Dispute, Operation, Payment, Refund
-from payments.presentation import payment_snapshot, present_dispute, present_refund
+from payments.models import Attempt, Dispute, Operation, Payment, Refund, UnallocatedReceipt
+from payments.presentation import payment_snapshot, present_dispute, present_refund, unallocated_snapshot
 
 
 def _relatives(payment: Payment) -> list[str]:
@@ -74,6 +74,15 @@ SUBJECTS = (
         facts=frozenset({"evidence_due"}),
         search=("id", "provider_id"),
         relatives=lambda dispute: [dispute.pk, *dispute.operations.values_list("pk", flat=True)],
+    ),
+    Subject(
+        prefix="unal",
+        kind="receipt",
+        model=UnallocatedReceipt,
+        machine=states.UNALLOCATED,
+        present=unallocated_snapshot,
+        facts=frozenset({"unallocated"}),
+        search=("id", "reference"),
     ),
     Subject(prefix="att", kind="attempt", model=Attempt, machine=states.ATTEMPT, search=("provider_id",)),
     Subject(prefix="op", kind="operation", model=Operation, machine=states.OPERATION),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import api, api_disputes
+from payments import api, api_disputes, api_receipts
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
@@ -13,5 +13,8 @@ urlpatterns = [
     path("disputes/<str:dispute_id>", api_disputes.DisputeView.as_view()),
     path("disputes/<str:dispute_id>/evidence", api_disputes.EvidenceView.as_view()),
     path("disputes/<str:dispute_id>/accept", api_disputes.AcceptView.as_view()),
+    path("unallocated-receipts", api_receipts.UnallocatedReceiptsView.as_view()),
+    path("unallocated-receipts/<str:receipt_id>", api_receipts.UnallocatedReceiptView.as_view()),
+    path("unallocated-receipts/<str:receipt_id>/assign", api_receipts.AssignView.as_view()),
     path("test/payments/<str:payment_id>/simulate", api.SimulateView.as_view()),
 ]

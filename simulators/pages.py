@@ -66,6 +66,18 @@ def buttons(action: str, id: str, choices: Mapping[str, str]) -> str:
     return f'<div class="buttons">{"".join(forms)}</div>'
 
 
+def form(action: str, outcome: str, title: str, names: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """What the payer fills in: a field for each name, and one button."""
+    fields = "".join(
+        f'<p><label>{escape(label)}<br><input name="{escape(name)}" value="{escape(given.get(name, ""))}"></label></p>'
+        for name, label in names.items()
+    )
+    return (
+        f'<h1>{escape(title)}</h1><form method="post" action="{escape(action)}">{fields}'
+        f'<button class="yes" name="outcome" value="{escape(outcome)}">{escape(title)}</button></form>'
+    )
+
+
 def card(amount: str, lines: Iterable[str], foot: str = "") -> str:
     """`foot` is markup; everything else is text."""
     details = "".join(f'<p class="soft">{escape(line)}</p>' for line in lines)

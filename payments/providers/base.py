@@ -128,12 +128,28 @@ class Report:
 
 
 class Topic(StrEnum):
-    """What a callback speaks of."""
+    """What a callback speaks of.
+
+    ARRIVAL is money that has come to the account whether or not we asked for it; VALIDATION asks whether such
+    money may come, at a door that wants an answer. Both name what the payer typed as the notice's `reference`.
+    """
 
     PAYMENT = "payment"
     REFUND = "refund"
     DISPUTE = "dispute"
+    ARRIVAL = "arrival"
+    VALIDATION = "validation"
     NOTHING = "nothing"
+
+
+class Admission(StrEnum):
+    """Whether money that a payer is about to send by themselves may come, and why not."""
+
+    ACCEPTED = "accepted"
+    UNKNOWN_REFERENCE = "unknown_reference"
+    WRONG_AMOUNT = "wrong_amount"
+    NOT_OPEN = "not_open"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +159,8 @@ class Notice:
     `event_id` is what the provider repeats on a redelivery, where it has one. For a refund or a dispute,
     `payment_provider_id` names its payment, so that one begun at the provider's dashboard finds it.
     `money` is the refund's whole amount, whatever has moved yet. `payer` is the payer's account as the
-    provider spells it, for comparing; `livemode` is None where unsaid.
+    provider spells it, for comparing; `livemode` is None where unsaid. `payer_hint` is what may be shown of the
+    payer, and `elsewhere` the account that a callback names where that is not the one whose path it came by.
     """
 
     topic: Topic
@@ -154,6 +171,8 @@ class Notice:
     money: Money | None = None
     payer: Secret | None = None
     livemode: bool | None = None
+    payer_hint: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +251,8 @@ class Capabilities:
     per account and process, well below the threads of a web worker, so that one hanging provider leaves
     room. A reference has at most `reference_length` characters of `reference_alphabet`. Where a provider
     `reports_cost`, what a capture cost is asked for until it is told; elsewhere the account's own fee
-    schedule says it.
+    schedule says it. Where a provider `registers_doors`, the addresses of the doors that belong to no operation
+    are told to it by a call.
     """
 
     methods: Mapping[str, MethodCapability]
@@ -244,6 +264,7 @@ class Capabilities:
     deadline: float = 10.0
     in_flight: int = 40
     reports_cost: bool = False
+    registers_doors: bool = False
 
 
 Credentials = TypeVar("Credentials")
@@ -343,3 +364,15 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
 
     def answer(self, callback: RawCallback) -> CallbackAnswer:
         return CallbackAnswer()
+
+    def register_doors(self, callback_url: Callable[[str], str]) -> Step:
+        """Tell the provider where its callbacks go. For who `registers_doors`."""
+        raise Unsupported(f"{self.name} is not told its callback addresses by a call")
+
+    def admits_unknown_references(self) -> bool:
+        """Whether the account takes money by itself whose reference names no payment."""
+        return True
+
+    def admit(self, callback: RawCallback, admission: Admission) -> CallbackAnswer:
+        """The answer to a VALIDATION, in the provider's words."""
+        raise Unsupported(f"{self.name} does not ask whether money may come")

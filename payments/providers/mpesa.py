@@ -1,8 +1,9 @@
-"""M-Pesa through Safaricom's Daraja: a prompt on the payer's phone (STK push), and reversal as full refund.
+"""M-Pesa through Safaricom's Daraja: a prompt on the payer's phone (STK push), reversal as full refund, paybill (C2B).
 
-Sources: the portal's pages MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus and Reversal at
-developer.safaricom.co.ke/apis. Assumed, as those pages are silent: statuses other than "Completed" mean
-nothing that we know; an HTTP 4xx with one of Daraja's own codes has created nothing.
+Sources: the portal's pages MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus, Reversal,
+CustomerToBusiness and CustomerToBusinessRegisterURL at developer.safaricom.co.ke/apis. Assumed, as those pages are
+silent: statuses other than "Completed" mean nothing that we know; an HTTP 4xx with one of Daraja's own codes has
+created nothing.
 """
 
 import json
@@ -33,6 +34,7 @@ from core.providers import (
     json_object,
 )
 from payments.providers.base import (
+    Admission,
     CallbackAnswer,
     Capabilities,
     Failure,
@@ -99,6 +101,21 @@ _REVERSAL_FAILURES: Failures = {
 """Results after which the money has certainly stayed. Missing, and so UNKNOWN until somebody looks, are 15
 (duplicate), 17 and 26 (to be checked before a retry) and R000001 (reversed before, it does not say by whom)."""
 
+_C2B_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "c2b_validation": ("open", "references"),
+    "c2b_unreachable": ("Completed", "Cancelled"),
+    "c2b_version": ("v1", "v2"),
+}
+_ADMISSIONS: Mapping[Admission, str] = {
+    Admission.ACCEPTED: "0",
+    Admission.UNKNOWN_REFERENCE: "C2B00012",
+    Admission.WRONG_AMOUNT: "C2B00013",
+    Admission.NOT_OPEN: "C2B00012",
+    Admission.ELSEWHERE: "C2B00015",
+}
+_REGISTERED_ALREADY = ("already registered", "duplicate notification info")
+_LONGEST_RECEIPT = 100
+
 _SHARED_ERROR = "500.001.1001"
 _PUSH_REFUSALS: Mapping[str, Callable[..., NothingCreated]] = {
     "unable to lock subscriber": partial(
@@ -136,6 +153,8 @@ class Options:
     """`shortcode` is the paybill or, with a `till`, the store number that the passkey belongs to.
 
     `certificate` is the PEM that the initiator's password is encrypted for. Amounts are in shillings.
+    `c2b_validation` says whether money with a reference that we do not know may come: "open" or only "references".
+    `c2b_unreachable` is what M-Pesa does while our validation does not answer: "Completed" or "Cancelled".
     """
 
     shortcode: str
@@ -145,6 +164,9 @@ class Options:
     transaction_status_words: Mapping[str, str] = field(default_factory=lambda: {"Completed": "succeeded"})
     smallest_amount: int = 1
     largest_amount: int = 250_000
+    c2b_validation: str = "open"
+    c2b_unreachable: str = "Completed"
+    c2b_version: str = "v2"
 
     def __post_init__(self) -> None:
         for name, value in (("shortcode", self.shortcode), ("till", self.till or "0")):
@@ -154,6 +176,9 @@ class Options:
         for word in self.transaction_status_words.values():
             if word not in list(Word):
                 raise ValueError(f"'transaction_status_words' maps to {word!r}, which is none of our words")
+        for name, choices in _C2B_CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name!r} must be one of {', '.join(choices)}")
 
 
 class Mpesa(PaymentProvider[Credentials, Options]):
@@ -186,9 +211,11 @@ class Mpesa(PaymentProvider[Credentials, Options]):
             # Safaricom refuses URLs with the words mpesa, safaricom, exe, exec, cmd, sql, query.
             name: Door(Proof.WEAK, per_operation=True)
             for name in ("prompt", "reversal", "reversal-late", "status", "status-late")
-        },
+        }
+        | {"validation": Door(Proof.WEAK, wants_answer=True), "confirmation": Door(Proof.WEAK)},
         refunds="full",
         reference_length=12,
+        registers_doors=True,
     )
 
     def units(self, money: Money) -> int:
@@ -322,7 +349,13 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         return self.options.source_addresses
 
     def read_callback(self, callback: RawCallback) -> Notice:
-        readers = {"prompt": _read_prompt, "reversal": _read_reversal, "status": self._read_status}
+        readers = {
+            "prompt": _read_prompt,
+            "reversal": _read_reversal,
+            "status": self._read_status,
+            "validation": partial(self._read_c2b, Topic.VALIDATION),
+            "confirmation": partial(self._read_c2b, Topic.ARRIVAL),
+        }
         try:
             return readers.get(callback.door, _read_late)(callback.body)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -341,6 +374,41 @@ class Mpesa(PaymentProvider[Credentials, Options]):
     def answer(self, callback: RawCallback) -> CallbackAnswer:
         return CallbackAnswer(body=b'{"ResultCode":0,"ResultDesc":"Accepted"}')
 
+    def register_doors(self, callback_url: Callable[[str], str]) -> Step:
+        """Tell M-Pesa the two C2B addresses; in production it takes them once and never again."""
+        body = {
+            "ShortCode": self.options.shortcode,
+            "ResponseType": self.options.c2b_unreachable,
+            "ConfirmationURL": callback_url("confirmation"),
+            "ValidationURL": callback_url("validation"),
+        }
+        return Step(self._post(f"/mpesa/c2b/{self.options.c2b_version}/registerurl", body), _read_registration)
+
+    def admits_unknown_references(self) -> bool:
+        return self.options.c2b_validation == "open"
+
+    def _read_c2b(self, topic: Topic, body: bytes) -> Notice:
+        """A validation or a confirmation: the same fields, all texts, the reference as the payer typed it."""
+        told = json_object(body)
+        short_code = daraja.word(told["BusinessShortCode"])
+        moved = MoneyMoved(
+            ReceiptKind.CAPTURE, daraja.shillings(told["TransAmount"]), daraja.identifier(told["TransID"])
+        )
+        if moved.money.amount <= 0 or len(moved.provider_money_id) > _LONGEST_RECEIPT:
+            raise ValueError("no amount, or no receipt")
+        return Notice(
+            topic,
+            Report(Word.SUCCEEDED, moved=(moved,)),
+            reference=_typed(told.get("BillRefNumber")),
+            payer_hint=_masked(told.get("MSISDN")),
+            elsewhere="" if short_code in (self.options.shortcode, self.options.till) else short_code[:32],
+        )
+
+    def admit(self, callback: RawCallback, admission: Admission) -> CallbackAnswer:
+        code = _ADMISSIONS[admission]
+        answer = {"ResultCode": code, "ResultDesc": "Accepted" if code == "0" else "Rejected"}
+        return CallbackAnswer(body=json.dumps(answer).encode())
+
 
 def _read_push(response: Response) -> Report:
     error = daraja.envelope(response)
@@ -353,6 +421,30 @@ def _read_push(response: Response) -> Report:
     except (KeyError, ValueError) as fault:
         raise OutcomeUnknown("an acceptance without CheckoutRequestID") from fault
     return Report(Word.REQUIRES_ACTION, provider_id=checkout, provider_status="0", next_action=_PROMPT)
+
+
+def _read_registration(response: Response) -> Report:
+    """That addresses are registered already does not say whose: it is a refusal, for a person to look at."""
+    error = daraja.envelope(response)
+    if any(error.says(text) for text in _REGISTERED_ALREADY):
+        message = "M-Pesa has addresses for this short code already, and only Safaricom can change them."
+        return Report(Word.FAILED, failure=Failure(FailureCode.DUPLICATE, message, error.code))
+    daraja.accepted(response)
+    return Report(Word.SUCCEEDED, provider_status="0")
+
+
+def _typed(value: object) -> str:
+    """What a payer typed as the account: junk is tolerated; nothing for buy goods."""
+    text = "".join(letter for letter in str(value or "") if letter.isprintable())
+    return text.strip()[:100]
+
+
+def _masked(value: object) -> str:
+    """The payer's number with its middle hidden, as M-Pesa sends it by now; of a hash, nothing."""
+    text = re.sub(r"[^0-9*]", "", str(value or ""))[:32]
+    if re.fullmatch(r"254\d{9}", text):
+        return f"{text[:4]}•••{text[-3:]}"
+    return re.sub(r"\*+", "•••", text) if re.fullmatch(r"\d{3,6}\*+\d{2,4}", text) else ""
 
 
 def _says_nothing_else(text: str) -> bool:

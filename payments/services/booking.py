@@ -13,11 +13,11 @@ from core.states import Verdict
 from events import attention, outbox
 from events.models import Attention
 from events.transitions import move, record
-from payments.models import Attempt, Overpayment, Payment, Receipt, Refund
+from payments.models import Attempt, Overpayment, Payment, Receipt, Refund, UnallocatedReceipt
 from payments.providers.base import Cost, Failure, MoneyMoved, ReceiptKind, Report, Word
 from payments.services import fees, posting
 from payments.services.preparing import begin_close
-from payments.states import AttemptState, PaymentState
+from payments.states import AttemptState, PaymentState, UnallocatedState
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,55 @@ def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because, *, cost:
 
     The counts are set on the row here and written by the step that follows in the same transaction.
     """
-    receipt = _receipt(attempt, moved, because)
-    if receipt is None:
-        return
+    receipt = _receipt(attempt, moved, because, cost)
+    if receipt is not None:
+        _count(receipt, cost)
+
+
+def book_found(attempt: Attempt, moved: MoneyMoved, because: Because) -> None:
+    """Money that was found at the account and names the attempt, whatever the provider says of the attempt itself.
+
+    Of another amount than a receipt that still lacks its number, it is other money (money.md 7).
+    """
+    if moved.provider_money_id and _pending(attempt, other_than=moved.money):
+        receipt = _insert(attempt, moved, because)
+        if receipt is not None:
+            _count(receipt, None)
+    else:
+        book_capture(attempt, moved, because)
+    _settle(attempt, because, {})
+
+
+def allocate(unallocated: UnallocatedReceipt, attempt: Attempt, because: Because, *, cost: Cost | None = None) -> None:
+    """Make an unallocated receipt the attempt's, as if it had just come; both are locked, the attempt first.
+
+    The payment's counts are set on the row, as in `book_capture`.
+    """
+    receipt = unallocated.receipt
+    receipt.attempt = attempt
+    Receipt.objects.filter(pk=receipt.pk).update(attempt=attempt)
+    _count(receipt, cost, unallocated)
+    _assigned(unallocated, attempt, because)
+
+
+def _assigned(unallocated: UnallocatedReceipt, attempt: Attempt, because: Because) -> None:
+    attention.settle(unallocated, Attention.Reason.UNMATCHED, by=because.by)
+    move(
+        unallocated,
+        UnallocatedState.ASSIGNED,
+        by=because.by,
+        because=str(because),
+        payment_id=attempt.payment_id,
+    )
+
+
+def settle_found(attempt: Attempt, because: Because) -> None:
+    """After `allocate`: the attempt and its payment go where their money takes them."""
+    _settle(attempt, because, {})
+
+
+def _count(receipt: Receipt, cost: Cost | None, unallocated: UnallocatedReceipt | None = None) -> None:
+    attempt = receipt.owner
     payment = attempt.payment
     if receipt.currency != payment.currency:
         posting.post_suspended(receipt)
@@ -74,13 +120,16 @@ def book_capture(attempt: Attempt, moved: MoneyMoved, because: Because, *, cost:
     wanted = max(attempt.asked_amount - payment.captured_amount, 0)
     excess = receipt.amount - min(receipt.amount, wanted)
     payment.captured_amount += receipt.amount - excess
-    posting.post_capture(receipt, excess=excess)
+    if unallocated is None:
+        posting.post_capture(receipt, excess=excess)
+    else:
+        posting.post_allocated(unallocated, payment, excess=excess)
     fees.book_fee(receipt, cost)
     if excess:
         _book_excess(payment, receipt, excess)
 
 
-def _receipt(attempt: Attempt, moved: MoneyMoved, because: Because) -> Receipt | None:
+def _receipt(attempt: Attempt, moved: MoneyMoved, because: Because, cost: Cost | None) -> Receipt | None:
     """The newly booked receipt; None when this money was booked before."""
     captures = Receipt.objects.filter(attempt=attempt, kind=ReceiptKind.CAPTURE)
     if not moved.provider_money_id and captures.exists():
@@ -88,6 +137,13 @@ def _receipt(attempt: Attempt, moved: MoneyMoved, because: Because) -> Receipt |
     waits_for_receipt = attempt.state == AttemptState.SUCCEEDED
     if moved.provider_money_id and waits_for_receipt and _fill_pending(attempt, moved):
         return None
+    receipt = _insert(attempt, moved, because)
+    if receipt is None:
+        _check_owner(attempt, moved, because, cost)
+    return receipt
+
+
+def _insert(attempt: Attempt, moved: MoneyMoved, because: Because) -> Receipt | None:
     receipt = Receipt(
         account_id=attempt.account_id,
         attempt=attempt,
@@ -98,10 +154,13 @@ def _receipt(attempt: Attempt, moved: MoneyMoved, because: Because) -> Receipt |
         currency=moved.money.currency,
         source=because.source,
     )
-    if insert_ignoring(receipt):
-        return receipt
-    _check_owner(attempt, moved)
-    return None
+    return receipt if insert_ignoring(receipt) else None
+
+
+def _pending(attempt: Attempt, *, other_than: Money) -> bool:
+    """Whether a receipt of the attempt lacks its number and is for another amount."""
+    pending = Receipt.objects.filter(attempt=attempt, provider_money_id=None).first()
+    return pending is not None and pending.money != other_than
 
 
 def _fill_pending(attempt: Attempt, moved: MoneyMoved) -> bool:
@@ -136,11 +195,37 @@ def _correct(payment: Payment, receipt: Receipt, told: Money) -> None:
         record(payment, underpaid=True)
 
 
-def _check_owner(attempt: Attempt, moved: MoneyMoved) -> None:
+def _check_owner(attempt: Attempt, moved: MoneyMoved, because: Because, cost: Cost | None) -> None:
+    """The money is booked already: for this attempt, for another one, or for none yet."""
     booked = Receipt.objects.get(account=attempt.account_id, provider_money_id=moved.provider_money_id)
+    if booked.attempt_id is None and booked.money == moved.money:
+        locked = (
+            UnallocatedReceipt.objects.select_for_update(of=("self",)).select_related("receipt").get(receipt=booked)
+        )
+        if locked.state == UnallocatedState.OPEN:
+            _recognise(locked, attempt, moved, because, cost)
+            return
+        booked = locked.receipt
     if booked.attempt_id != attempt.pk:
         detail = f"money {moved.provider_money_id} was booked for {booked.attempt_id}; it cannot be counted twice"
         attention.raise_for(attempt.payment, Attention.Reason.PARKED, detail)
+
+
+def _recognise(
+    unallocated: UnallocatedReceipt, attempt: Attempt, moved: MoneyMoved, because: Because, cost: Cost | None
+) -> None:
+    """What came as unallocated is this attempt's money, by its exact id; a receipt that waits for it replaces it."""
+    pending = Receipt.objects.filter(attempt=attempt, provider_money_id=None).first()
+    if pending is None:
+        allocate(unallocated, attempt, because, cost=cost)
+        return
+    told_first = unallocated.receipt
+    posting.post_recognised(unallocated, attempt.payment)
+    record(unallocated, receipt_id=pending.pk)
+    told_first.delete()
+    _fill_pending(attempt, moved)
+    unallocated.receipt = Receipt.objects.get(pk=pending.pk)
+    _assigned(unallocated, attempt, because)
 
 
 def _book_excess(payment: Payment, receipt: Receipt, excess: int) -> None:

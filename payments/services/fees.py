@@ -32,7 +32,7 @@ COLUMNS = ("fee_amount", "fee_is_final", "net_amount", "settlement_currency", "s
 
 def book_fee(receipt: Receipt, cost: Cost | None) -> None:
     """The fee of a new receipt for captured money, as far as it is known now; the payment is locked."""
-    account, payment = receipt.attempt.account, receipt.attempt.payment
+    account, payment = receipt.owner.account, receipt.owner.payment
     expected = expected_fee(account_id=account.pk, method=payment.method, money=receipt.money, at=receipt.created_at)
     told_later = REGISTRY[account.provider].capabilities.reports_cost
     if expected is None and not told_later:
@@ -56,7 +56,7 @@ def book_fee(receipt: Receipt, cost: Cost | None) -> None:
 def _finish(fee: Fee, cost: Cost) -> None:
     """The provider has told: exchange what it holds, replace the expected fee, show what is left."""
     receipt = fee.receipt
-    payment = receipt.attempt.payment
+    payment = receipt.owner.payment
     if cost.settled.currency != receipt.currency:
         posting.post_exchange(receipt, cost)
     posting.post_final_fee(receipt, cost.fee)
@@ -111,7 +111,7 @@ def _told(operation: Operation) -> Cost | None:
 def _ask_later(fee: Fee, payment: Payment) -> None:
     fee.due_at = _next_time(fee)
     if fee.due_at is None:
-        detail = f"{fee.receipt.attempt.account.provider} has not told what {fee.receipt_id} cost"
+        detail = f"{fee.receipt.owner.account.provider} has not told what {fee.receipt_id} cost"
         attention.raise_for(payment, Attention.Reason.UNKNOWN, detail)
 
 
@@ -123,7 +123,7 @@ def _next_time(fee: Fee) -> datetime | None:
 
 def _failing(fee: Fee) -> None:
     attention.raise_for(
-        fee.receipt.attempt.payment, Attention.Reason.FAILING, f"asking for {fee.pk} fails again and again"
+        fee.receipt.owner.payment, Attention.Reason.FAILING, f"asking for {fee.pk} fails again and again"
     )
 
 

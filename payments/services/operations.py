@@ -184,7 +184,7 @@ def recognise(operation: Operation, because: Because) -> None:
     attempt, refund = operation.attempt, operation.refund
     match operation.kind:
         case Kind.CREATE:
-            known, took_effect = bool(attempt.provider_id), True
+            known, took_effect = bool(attempt.provider_id) or attempt.state == AttemptState.SUCCEEDED, True
         case Kind.CAPTURE:
             known, took_effect = attempt.state != AttemptState.OPEN, attempt.state == AttemptState.SUCCEEDED
         case Kind.CANCEL:

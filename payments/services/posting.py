@@ -6,7 +6,7 @@ Each is told in the transaction that writes the fact down, and may be told again
 from core.money import Money
 from ledger.facts import Fact
 from ledger.posting import Books, post
-from payments.models import Attempt, Dispute, DisputeMovement, Payment, Receipt, Refund
+from payments.models import Attempt, Dispute, DisputeMovement, Payment, Receipt, Refund, UnallocatedReceipt
 from payments.providers.base import Cost, ReceiptKind
 from payments.providers.disputes import MovementKind
 from payments.states import DisputeState
@@ -16,6 +16,29 @@ def post_capture(receipt: Receipt, *, excess: int) -> None:
     """A receipt: what was asked for is the merchant's, what is beyond it waits for a person."""
     _post(Fact.PAYMENT_CAPTURED, receipt, Money(receipt.amount - excess, receipt.currency))
     _post(Fact.PAYMENT_OVERPAID, receipt, Money(excess, receipt.currency))
+
+
+def post_unallocated(unallocated: UnallocatedReceipt) -> None:
+    """Money that no payment explains."""
+    _post_case(Fact.RECEIPT_UNALLOCATED, unallocated, unallocated.money, cause=unallocated.pk)
+
+
+def post_allocated(unallocated: UnallocatedReceipt, payment: Payment, *, excess: int) -> None:
+    """Such money has found its payment: the same split as a receipt's, out of what was unallocated."""
+    money = unallocated.money
+    asked = Money(money.amount - excess, money.currency)
+    _post_case(Fact.RECEIPT_ALLOCATED, unallocated, asked, cause=payment.pk)
+    _post_case(Fact.EXCESS_ALLOCATED, unallocated, Money(excess, money.currency), cause=payment.pk)
+
+
+def post_recognised(unallocated: UnallocatedReceipt, payment: Payment) -> None:
+    """Such money was booked for its payment already, under a receipt without a number."""
+    _post_case(Fact.RECEIPT_RECOGNISED, unallocated, unallocated.money, cause=payment.pk)
+
+
+def _post_case(fact: Fact, unallocated: UnallocatedReceipt, money: Money, *, cause: str) -> None:
+    books = Books(merchant=unallocated.merchant_id, account=unallocated.account_id, livemode=unallocated.livemode)
+    post(fact, money, books=books, source=unallocated.receipt_id, cause=cause)
 
 
 def post_suspended(receipt: Receipt) -> None:
@@ -98,7 +121,7 @@ def _post_movement(fact: Fact, movement: DisputeMovement, dispute: Dispute, mone
 
 
 def _post(fact: Fact, receipt: Receipt, money: Money, *, into: Money | None = None, cause: str = "") -> None:
-    attempt = receipt.attempt
+    attempt = receipt.owner
     post(fact, money, into=into, books=_books(attempt), source=receipt.pk, cause=cause or attempt.payment_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulators.ledger import LedgerEntry
-from simulators.mpesa.books import Books, Conversation, Prompt
+from simulators.mpesa.books import Books, Conversation, Prompt, Transaction
 from simulators.mpesa.words import SUCCESS
 
 
@@ -17,6 +17,7 @@ def ledger_of(books: Books) -> list[LedgerEntry]:
     with books.lock:
         payments = [_payment(books, prompt) for prompt in books.prompts.rows()]
         asked = [row for row in books.conversations.rows() if row.kind == "reversal"]
+        payments += [_by_customer(row) for row in books.transactions.rows() if row.payment == row.receipt]
         return payments + [_refund(books, conversation) for conversation in asked]
 
 
@@ -36,6 +37,25 @@ def _payment(books: Books, prompt: Prompt) -> LedgerEntry:
         account=prompt.short_code,
         detail=prompt.result or None,
         references=known_as(prompt),
+    )
+
+
+def _by_customer(paid: Transaction) -> LedgerEntry:
+    """A payment by paybill or till, which no prompt asked for."""
+    return LedgerEntry(
+        id=paid.receipt,
+        kind="payment",
+        reference=paid.reference,
+        idempotency_key=None,
+        amount=paid.amount,
+        unit="whole",
+        currency="KES",
+        state="paid",
+        receipt=paid.receipt,
+        payment=None,
+        account=paid.short_code,
+        detail=None,
+        references={paid.receipt, paid.reference, paid.phone},
     )
 
 

@@ -11,6 +11,7 @@ from simulators.mpesa.settings import MpesaSettings
 from simulators.mpesa.words import DESCRIPTIONS
 
 SHOWN = 15
+PAYBILL_LINK = '<p class="soft"><a href="/_simulator/paybill">Pay bill</a></p>'
 CHOICES = {
     "approve": "Pay with PIN",
     "decline": "Cancel",
@@ -26,7 +27,15 @@ def prompts_page(books: Books, settings: MpesaSettings) -> str:
         waiting = [books.prompts.get(id) for id in books.open_prompts.values()]
         past = [prompt for prompt in islice(books.prompts.newest_first(), SHOWN) if prompt.result]
     cards = [_card(prompt, settings) for prompt in waiting if prompt]
-    return pages.phone("M-PESA", "Lipa na M-PESA", cards, pages.history(map(_past, past)))
+    past_table = pages.history(map(_past, past))
+    return pages.phone("M-PESA", "Lipa na M-PESA", cards, past_table + PAYBILL_LINK)
+
+
+def paybill_page(settings: MpesaSettings) -> str:
+    """A form with which a customer pays unasked; a page of its own, as the phone's looks again by itself."""
+    names = {"short_code": "Business number", "reference": "Account number", "amount": "Shillings", "phone": "Phone"}
+    given = {"short_code": next(iter(settings.passkeys), ""), "phone": settings.approving_phones[0]}
+    return pages.page("M-PESA pay bill", pages.form("/_simulator/phone", "paybill", "Pay bill", names, given))
 
 
 def _card(prompt: Prompt, settings: MpesaSettings) -> str:

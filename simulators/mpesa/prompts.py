@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from simulators.callbacks import Callback, Sender
@@ -38,8 +39,11 @@ CALLBACK_HEADERS = {"Content-Type": "application/json", "User-Agent": "M-PESA si
 class Prompts:
     """Opens prompts and settles each once; a late success is the one way to settle it again."""
 
-    def __init__(self, books: Books, settings: MpesaSettings, sender: Sender) -> None:
+    def __init__(
+        self, books: Books, settings: MpesaSettings, sender: Sender, confirm: Callable[[Transaction], None]
+    ) -> None:
         self._books, self._settings, self._sender = books, settings, sender
+        self._confirm = confirm
 
     def push(self, fields: Fields, mode: str) -> JSON:
         """Queue a prompt. `mode` is how its callback will be sent."""
@@ -158,7 +162,10 @@ class Prompts:
             if result == SUCCESS:
                 self._pay(prompt, mode)
             self._books.prompts.put(id, prompt)
-            body = callback_body(prompt, self._books.transactions.get(prompt.receipt))
+            paid = self._books.transactions.get(prompt.receipt)
+            body = callback_body(prompt, paid)
+        if paid is not None:
+            self._confirm(paid)
         self._sender.send([Callback(prompt.url, f"{id} {result}", lambda: (body, CALLBACK_HEADERS))], mode)
         return prompt
 

@@ -20,6 +20,7 @@ class MpesaSettings(Settings):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "callback_mode": (*Settings.CHOICES["callback_mode"], "under", "over"),
         "pending_shape": ("current", "legacy"),
+        "confirmation_mode": Settings.CHOICES["callback_mode"],
     }
 
     apps: dict[str, str] = field(
@@ -45,3 +46,8 @@ class MpesaSettings(Settings):
     late_success_seconds: float = 3.0
     token_seconds: int = 3599
     max_amount: int = 250_000
+    external_validation: bool = True
+    validation_seconds: float = 8.0
+    confirmation_mode: str = "normal"
+    register_once: bool = False
+    hashed_numbers: bool = False

@@ -1,7 +1,7 @@
-"""M-Pesa Daraja: OAuth, STK push and its query, transaction status, reversal.
+"""M-Pesa Daraja: OAuth, STK push and its query, transaction status, reversal, C2B.
 
 Source: developer.safaricom.co.ke (Authorization, MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus,
-Reversal).
+Reversal, CustomerToBusiness, CustomerToBusinessRegisterURL).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from simulators.mpesa.errors import MpesaError
 from simulators.mpesa.fields import Fields
 from simulators.mpesa.initiator import Initiator
 from simulators.mpesa.ledger import known_as, ledger_of
-from simulators.mpesa.pages import prompts_page
+from simulators.mpesa.pages import paybill_page, prompts_page
+from simulators.mpesa.paybill import Paybill
 from simulators.mpesa.prompts import Prompts
 from simulators.mpesa.settings import MpesaSettings
 from simulators.mpesa.tokens import Tokens
@@ -39,7 +40,8 @@ class Mpesa(Simulator):
         super().__init__(memory, MpesaSettings())
         self.books = Books(memory)
         self.tokens = Tokens(memory, self.settings)
-        self.prompts = Prompts(self.books, self.settings, self.sender)
+        self.paybill = Paybill(self.books, self.settings, self.sender)
+        self.prompts = Prompts(self.books, self.settings, self.sender, self.paybill.confirm)
         self.initiator = Initiator(self.books, self.settings, self.sender)
         self.serve_routes(
             Router(
@@ -49,6 +51,9 @@ class Mpesa(Simulator):
                     "POST /mpesa/stkpushquery/v1/query": self._with_token(self._query),
                     "POST /mpesa/transactionstatus/v1/query": self._with_token(self._status),
                     "POST /mpesa/reversal/v1/request": self._with_token(self._reversal),
+                    "POST /mpesa/c2b/v1/registerurl": self._with_token(self._register),
+                    "POST /mpesa/c2b/v2/registerurl": self._with_token(self._register),
+                    "POST /mpesa/c2b/v2/simulate": self._with_token(self._customer_pays),
                 }
             )
         )
@@ -78,6 +83,12 @@ class Mpesa(Simulator):
     def _reversal(self, request: Request) -> JSON:
         return self.initiator.reversal(Fields(request), request.trouble.do if request.trouble else "")
 
+    def _register(self, request: Request) -> JSON:
+        return self.paybill.register(Fields(request), "v1" if "/v1/" in request.path else "v2")
+
+    def _customer_pays(self, request: Request) -> JSON:
+        return self.paybill.request(Fields(request))
+
     def magic_trouble(self, request: Request) -> Trouble | None:
         if request.route != PUSH or request.document is None:
             return None
@@ -99,7 +110,12 @@ class Mpesa(Simulator):
         return ledger_of(self.books)
 
     def simulate(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """`outcome`: a word of OUTCOMES or a result code; `callback`: how the callback goes out."""
+        """`outcome`: a word of OUTCOMES or a result code; `callback`: how the callback goes out.
+
+        "paybill" is a payment that the customer starts: `short_code`, `amount`, `reference`, `phone`, `validation`.
+        """
+        if wanted.get("outcome") == "paybill":
+            return self.paybill.pay(wanted)
         id, outcome = self._find(wanted), str(wanted.get("outcome", "approve"))
         result = OUTCOMES.get(outcome, outcome)
         if result not in DESCRIPTIONS or result == STILL_PENDING:
@@ -125,9 +141,12 @@ class Mpesa(Simulator):
         return prompts_page(self.books, self.settings)
 
     def own_page(self, request: Request) -> Answer | None:
-        if (request.method, request.path) != ("GET", "/_simulator/certificate"):
-            return None
-        return Answer(200, certificate().encode(), "application/x-pem-file")
+        match request.method, request.path:
+            case "GET", "/_simulator/certificate":
+                return Answer(200, certificate().encode(), "application/x-pem-file")
+            case "GET", "/_simulator/paybill":
+                return Answer.of_html(paybill_page(self.settings))
+        return None
 
     def credentials(self) -> dict[str, str]:
         settings = self.settings
@@ -145,6 +164,7 @@ class Mpesa(Simulator):
 
     def forget(self) -> None:
         self.books.clear()
+        self.paybill.clear()
         self.tokens.clear()
 
     def resume(self) -> None:
