@@ -229,20 +229,20 @@ class NewPaymentInput(StrictSerializer):
 
 
 class AssignInput(StrictSerializer):
-    """Either `payment`, the id of a payment that was asked for at the same account, or `create`."""
+    """Either `payment`, the id of a payment that was asked for at the same account, or `new_payment`."""
 
     payment = serializers.CharField(max_length=32, required=False)
-    create = NewPaymentInput(required=False)
+    new_payment = NewPaymentInput(required=False)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if ("payment" in given) == ("create" in given):
-            raise serializers.ValidationError({"payment": "give either `payment` or `create`"})
+        if ("payment" in given) == ("new_payment" in given):
+            raise serializers.ValidationError({"payment": "give either `payment` or `new_payment`"})
         return given
 
     def target(self) -> str | NewPayment:
         """The payment's id, or what to make."""
         given = self.validated_data
-        return NewPayment(**given["create"]) if "create" in given else str(given["payment"])
+        return NewPayment(**given["new_payment"]) if "new_payment" in given else str(given["payment"])
 
 
 @extend_schema_serializer(component_name="UnallocatedReceipt")

@@ -349,7 +349,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         return self.options.source_addresses
 
     def read_callback(self, callback: RawCallback) -> Notice:
-        readers = {
+        readers: dict[str, Callable[[bytes], Notice]] = {
             "prompt": _read_prompt,
             "reversal": _read_reversal,
             "status": self._read_status,

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import requests
@@ -69,20 +70,24 @@ class Paybill:
     def request(self, fields: Fields) -> JSON:
         """`/mpesa/c2b/v2/simulate`: the payment of a customer, which goes on by itself."""
         kind = fields.choice("CommandID", PAYBILL, BUY_GOODS)
+        short_code = fields.text("ShortCode", SHORT_CODE)
         wanted = {
-            "short_code": fields.text("ShortCode", SHORT_CODE),
+            "short_code": short_code,
             "amount": fields.amount(),
             "phone": fields.text("Msisdn", MSISDN),
             "reference": fields.optional("BillRefNumber") if kind == PAYBILL else "",
         }
-        if not self._knows(wanted["short_code"]):
+        if not self._knows(short_code):
             raise invalid("ShortCode")
-        self._sender.timer.later(0, lambda: self.pay(wanted))
+        self._sender.timer.later(0, partial(self._pay_later, wanted))
         return {
             "OriginatorCoversationID": new_request_id(),
             "ResponseCode": "0",
             "ResponseDescription": "Accept the service request successfully.",
         }
+
+    def _pay_later(self, wanted: Mapping[str, Any]) -> None:
+        self.pay(wanted)
 
     def pay(self, wanted: Mapping[str, Any]) -> JSON:
         """A customer pays: validation, where somebody validates, then the money and its confirmation.

@@ -466,7 +466,7 @@ def test_a_receipt_is_assigned_to_a_payment_that_waits(world, shop, caller, regi
 def test_a_payment_is_made_for_a_receipt_and_can_be_refunded(world, shop, caller, registered):
     row = unallocated(world)
     shown = caller.post(
-        f"unallocated-receipts/{row.pk}/assign", create={"reference": "order 9", "metadata": {"table": "4"}}
+        f"unallocated-receipts/{row.pk}/assign", new_payment={"reference": "order 9", "metadata": {"table": "4"}}
     )
     payment = caller.get(f"payments/{shown['payment']}")
     assert (payment["state"], payment["amount"], payment["captured_amount"]) == ("succeeded", 25_000, 25_000)
@@ -498,7 +498,13 @@ def test_a_payment_that_cannot_have_the_receipt_is_refused_by_its_field(world, s
     for given in (theirs["id"], card["id"], live.pk, "pay_nothing", "\x00"):
         problem = caller.refused(path, 400, "invalid_request", payment=given)
         assert problem["param"] == "/payment", given
-    for body in ({}, {"payment": card["id"], "create": {}}, {"create": {"amount": 1}}, {"create": "x"}, {"other": 1}):
+    for body in (
+        {},
+        {"payment": card["id"], "new_payment": {}},
+        {"new_payment": {"amount": 1}},
+        {"new_payment": "x"},
+        {"other": 1},
+    ):
         caller.refused(path, 400, "invalid_request", **body)
     row.refresh_from_db()
     assert (row.state, Payment.objects.filter(attempts__account=shop.mpesa).count()) == ("open", 0)
@@ -510,7 +516,7 @@ def test_two_who_assign_at_once_have_one_winner(world, shop, caller, registered)
     with ThreadPoolExecutor(4) as pool:
         answers = [
             pool.submit(caller.send, "POST", f"unallocated-receipts/{row.pk}/assign", json=body)
-            for body in [*({"payment": payment["id"]} for payment in payments), {"create": {"reference": "new"}}]
+            for body in [*({"payment": payment["id"]} for payment in payments), {"new_payment": {"reference": "new"}}]
         ]
         statuses = sorted(answer.result().status_code for answer in answers)
     assert statuses == [200, 409, 409, 409]
@@ -520,7 +526,7 @@ def test_two_who_assign_at_once_have_one_winner(world, shop, caller, registered)
 
 def test_lists_are_filtered(world, shop, caller, registered):
     first, second = unallocated(world, "ONE"), unallocated(world, "TWO")
-    caller.post(f"unallocated-receipts/{first.pk}/assign", create={})
+    caller.post(f"unallocated-receipts/{first.pk}/assign", new_payment={})
     listed = [row["id"] for row in caller.get("unallocated-receipts", state="open")["data"]]
     assert listed == [second.pk]
     assert [row["id"] for row in caller.get("unallocated-receipts", reference="ONE")["data"]] == [first.pk]
