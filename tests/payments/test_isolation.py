@@ -3,13 +3,15 @@
 import re
 
 import pytest
+from django.db import transaction
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
-from payments.models import Attempt, Operation, Payment, Refund
+from payments.models import Attempt, Operation, Payment, Refund, UnallocatedReceipt
+from payments.services import posting
 from tests import factories
 from tests.payments.world import events_of
 
@@ -61,7 +63,23 @@ def theirs(world, other_shop):
         "event_id": event["id"],
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
+        "receipt_id": unallocated(other_shop).pk,
     }
+
+
+def unallocated(shop, **more):
+    """Money that came to the shop's paybill without a payment."""
+    account = more.get("account", shop.mpesa)
+    receipt = factories.ReceiptFactory(
+        attempt=None, account=account, livemode=account.livemode, amount=1, currency="KES", source="arrival"
+    )
+    row = UnallocatedReceipt(
+        receipt=receipt, account=account, merchant=shop.merchant, livemode=account.livemode, reference="LUNCH"
+    )
+    row.save(force_insert=True)
+    with transaction.atomic():
+        posting.post_unallocated(row)
+    return row
 
 
 def fill(route, ids):
@@ -75,6 +93,8 @@ def fill(route, ids):
 def body_for(route):
     if route.endswith("merge"):
         return {"duplicate": f"cus_{NOBODYS}"}
+    if route.endswith("assign"):
+        return {"new_payment": {}}
     return {"amount": 1} if route.endswith("capture") else {"outcome": "approve"} if "simulate" in route else {}
 
 
@@ -83,6 +103,7 @@ def snapshot():
         list(Payment.objects.order_by("pk").values_list("pk", "state", "refund_reserved", "captured_amount")),
         Operation.objects.count(),
         Refund.objects.count(),
+        list(UnallocatedReceipt.objects.order_by("pk").values_list("pk", "state", "payment")),
         list(WebhookEndpoint.objects.values_list("pk", "is_enabled", "url")),
         list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
@@ -142,6 +163,9 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         amount=1,
         state="failed",
     )
+    live_account = factories.ProviderAccountFactory(
+        mpesa=True, merchant=shop.merchant, livemode=True, host="production"
+    )
     live_event = factories.EventFactory(about=refund.payment)
     live_endpoint = factories.WebhookEndpointFactory(merchant=shop.merchant, livemode=True)
     live_key = factories.ApiKeyFactory(merchant=shop.merchant, livemode=True)
@@ -158,6 +182,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "customer_id": factories.CustomerFactory(merchant=shop.merchant, livemode=True).pk,
         "delivery_id": live_delivery.pk,
         "replay_id": live_replay.pk,
+        "receipt_id": unallocated(shop, account=live_account).pk,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True
