@@ -34,6 +34,7 @@ from core.providers import (
 )
 from payments.providers import REGISTRY
 from payments.providers.base import (
+    Admission,
     Kind,
     MoneyMoved,
     Notice,
@@ -605,6 +606,73 @@ class PaymentProviderContract:
         assert report is not None
         assert (report.word, report.moved) == (Word.UNKNOWN, ())
         assert report.provider_status
+
+    # Money that comes by itself
+
+    def arrival(self, world: World) -> RawCallback:
+        """A callback about money that a payer sent by themselves, typing the reference "LUNCH". For who has doors of
+        no operation's without full proof."""
+        raise NotImplementedError
+
+    def test_the_addresses_of_its_doors_are_registered_by_a_call_where_it_declares_so(self, world: World):
+        if not world.provider.capabilities.registers_doors:
+            with pytest.raises(Unsupported):
+                world.provider.register_doors(world.receiver.url)
+            return
+        assert world.wire.perform(world.provider.register_doors(world.receiver.url)).word is Word.SUCCEEDED
+        sent = world.wire.sent[-1].body.decode()
+        standing = [name for name, door in world.provider.capabilities.doors.items() if not door.per_operation]
+        assert [name for name in standing if world.receiver.url(name) not in sent] == []
+
+    def test_a_lost_answer_to_a_registration_is_unknown(self, world: World):
+        if not world.provider.capabilities.registers_doors:
+            pytest.skip("registers nothing")
+        step = world.provider.register_doors(world.receiver.url)
+        world.wire.perform(step)
+        for trouble in LOST_AFTER:
+            world.control.post("trouble", do=trouble, seconds=0.1)
+            with pytest.raises(OutcomeUnknown):
+                world.wire.perform(step)
+
+    def test_money_that_comes_by_itself_has_its_number_and_what_the_payer_typed(self, world: World):
+        if not self.standing(world):
+            pytest.skip("every weak callback belongs to an operation")
+        callback = self.arrival(world)
+        notice = world.provider.read_callback(callback)
+        assert (notice.topic, notice.reference, notice.elsewhere) == (Topic.ARRIVAL, "LUNCH", "")
+        assert notice.report is not None
+        [moved] = notice.report.moved
+        assert moved.money == self.money
+        assert moved.provider_money_id
+        assert world.provider.source_addresses(), "nothing else vouches for it"
+
+    def test_a_wrong_type_in_an_arrival_is_read_or_refused_and_never_breaks(self, world: World):
+        if not self.standing(world):
+            pytest.skip("every weak callback belongs to an operation")
+        callback = self.arrival(world)
+        for path in places(document(callback)):
+            for wrong in WRONG_VALUES:
+                body = json.dumps(changed(document(callback), path, wrong)).encode()
+                try:
+                    notice = world.provider.read_callback(replace(callback, body=body))
+                except CallbackRefused:
+                    continue
+                assert "\x00" not in notice.reference + notice.payer_hint
+
+    def test_a_door_that_wants_an_answer_has_one_for_every_admission(self, world: World):
+        doors = [name for name, door in world.provider.capabilities.doors.items() if door.wants_answer]
+        if not doors:
+            with pytest.raises(Unsupported):
+                world.provider.admit(RawCallback("", {}, b"{}"), Admission.ACCEPTED)
+            return
+        answers = {told: world.provider.admit(RawCallback(doors[0], {}, b"{}"), told) for told in Admission}
+        yes = answers.pop(Admission.ACCEPTED)
+        assert {answer.status for answer in (yes, *answers.values())} == {200}
+        assert yes.body not in [answer.body for answer in answers.values()]
+
+    def standing(self, world: World) -> bool:
+        doors = world.provider.capabilities.doors.values()
+        return any(door.proof is Proof.WEAK and not door.per_operation for door in doors)
 
     # Secrets
 

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from payments.models import Attempt
 from tests import factories
-from tests.payments.test_isolation import endpoints
+from tests.payments.test_isolation import endpoints, unallocated
 from tests.payments.world import reaches
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,6 +143,13 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("GET", who, customer_id=customer["id"])
     ask("GET", "/v1/transactions")
     ask("GET", "/v1/request-logs")
+    came = unallocated(shop)
+    ask("GET", "/v1/unallocated-receipts")
+    ask("GET", "/v1/unallocated-receipts/{receipt_id}", receipt_id=came.pk)
+    assign = "/v1/unallocated-receipts/{receipt_id}/assign"
+    ask("POST", assign, {"payment": "pay_nobodys"}, receipt_id=came.pk)
+    ask("POST", assign, {"new_payment": {"reference": "lunch"}}, receipt_id=came.pk)
+    ask("POST", assign, {"new_payment": {}}, receipt_id=came.pk)
     events = ask("GET", "/v1/events")
     ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
 

@@ -95,6 +95,12 @@ class TestMpesaContract(PaymentProviderContract):
     def declined_instrument(self) -> str:
         return "254711000222"
 
+    def arrival(self, world: World) -> RawCallback:
+        world.wire.perform(world.provider.register_doors(world.receiver.url))
+        wanted = {"short_code": "600111", "amount": 250, "reference": "LUNCH"}
+        world.control.post("simulate", outcome="paybill", validation="missing", **wanted)
+        return world.receiver.wait(lambda callback: callback.door == "confirmation")
+
     def with_unknown_word(self, callback: RawCallback) -> RawCallback:
         event = changed(document(callback), ("Body", "stkCallback", "ResultCode"), 4242)
         return replace(callback, body=json.dumps(event).encode())
