@@ -26,7 +26,7 @@ from merchants.models import (
     ProviderAccount,
     WebhookEndpoint,
 )
-from payments.models import Attempt, Dispute, Operation, Payment, Receipt, Refund
+from payments.models import Attempt, Dispute, Operation, Payment, Receipt, Refund, UnallocatedReceipt
 from payments.states import AttemptState, DisputeState, OperationState, PaymentState, RefundState
 
 STRIPE_CREDENTIALS: dict[str, Any] = {
@@ -268,6 +268,32 @@ class ReceiptFactory(DjangoModelFactory[Receipt]):
     amount = factory.SelfAttribute("attempt.payment.amount")
     currency = factory.SelfAttribute("attempt.payment.currency")
     source = "callback"
+
+
+class UnallocatedReceiptFactory(DjangoModelFactory[UnallocatedReceipt]):
+    """Money that came without a payment; one that is assigned has a payment of the same merchant."""
+
+    class Meta:
+        model = UnallocatedReceipt
+
+    state = "open"
+    receipt = factory.SubFactory(
+        ReceiptFactory,
+        attempt=None,
+        account=factory.SubFactory(ProviderAccountFactory),
+        livemode=False,
+        amount=1250,
+        currency="USD",
+    )
+    account = factory.SelfAttribute("receipt.account")
+    merchant = factory.SelfAttribute("receipt.account.merchant")
+    livemode = factory.SelfAttribute("receipt.livemode")
+    payment = factory.Maybe(
+        "is_assigned", factory.SubFactory(PaymentFactory, merchant=factory.SelfAttribute("..merchant")), None
+    )
+
+    class Params:
+        is_assigned = factory.LazyAttribute(lambda row: row.state == "assigned")
 
 
 class CallbackFactory(DjangoModelFactory[Callback]):

@@ -33,7 +33,10 @@ MADE_BY = {
     "attempt": factories.AttemptFactory,
     "refund": factories.RefundFactory,
     "operation": factories.OperationFactory,
+    "receipt": factories.UnallocatedReceiptFactory,
 }
+GOES_WITH = {("receipt", "assigned"): lambda row: {"payment_id": factories.PaymentFactory(merchant=row.merchant).pk}}
+"""Columns that the database wants together with a state."""
 STEPS = [
     pytest.param(subject, state, to, id=f"{subject.kind}: {state} to {to}")
     for subject in subjects.everyone()
@@ -44,7 +47,8 @@ STEPS = [
 @pytest.mark.parametrize(("subject", "state", "to"), STEPS)
 def test_every_step_between_two_states_is_taken_or_refused_as_the_machine_says(subject, state, to):
     row = MADE_BY[subject.kind](state=state)
-    verdict = transitions.move(row, to, by="tests", because="so")
+    changes = GOES_WITH.get((subject.kind, to), lambda row: {})(row)
+    verdict = transitions.move(row, to, by="tests", because="so", **changes)
     assert verdict is subject.machine.judge(state, to)
     moved = verdict is Verdict.MOVES
     fresh = subject.model.objects.get(pk=row.pk)
