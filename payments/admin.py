@@ -26,8 +26,7 @@ from core.admin_columns import (
 from core.money import Money
 from events import subjects
 from events.timeline import moments
-from payments import admin_disputes, admin_receipts  # noqa: F401  (pages register themselves)
-from payments import admin_timeline, states
+from payments import admin_disputes, admin_receipts, admin_timeline, states  # noqa: F401  (pages register themselves)
 from payments.finding import find_payments
 from payments.models import Operation, Payment, Refund
 from payments.providers import REGISTRY
