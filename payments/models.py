@@ -9,8 +9,23 @@ from core.money import Money
 from events.models import Subjected, Work
 from merchants.models import Customer, Merchant, ProviderAccount
 from payments import states
+from payments.arrival_models import Registration, UnallocatedReceipt
+from payments.dispute_models import Dispute, DisputeMovement
 from payments.providers.base import Kind, ReceiptKind
-from payments.providers.disputes import DisputeReason, MovementKind
+
+__all__ = [
+    "Attempt",
+    "Dispute",
+    "DisputeMovement",
+    "Fee",
+    "Operation",
+    "Overpayment",
+    "Payment",
+    "Receipt",
+    "Refund",
+    "Registration",
+    "UnallocatedReceipt",
+]
 
 
 class Payment(Subjected):
@@ -178,88 +193,6 @@ class Refund(Subjected):
         return Money(self.amount, self.currency)
 
 
-class Dispute(Subjected):
-    """A payer's bank asks about a payment, or takes its money back until it has decided.
-
-    `amount` is what the payer disputes, in the payer's currency. `evidence_due_at` is None where the bank takes no
-    answer; `notices` counts the notices that were given before it. `answered_by` is the key of the last answer that
-    the provider shows. `late` marks one that was lost and whose money came back after all.
-    """
-
-    id = PublicIdField(prefix="dp")
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
-    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="disputes")
-    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
-    state = state_field(states.DISPUTE)
-    amount = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    reason = models.CharField(max_length=24, choices=[(reason.value, reason.value) for reason in DisputeReason])
-    provider_id = models.CharField(max_length=100)
-    provider_status = models.CharField(max_length=100, blank=True, default="")
-    provider_reason = models.CharField(max_length=100, blank=True, default="")
-    evidence_due_at = models.DateTimeField(null=True)
-    has_evidence = models.BooleanField(default=False)
-    submitted_at = models.DateTimeField(null=True)
-    answered_by = models.CharField(max_length=64, blank=True, default="")
-    notices = models.PositiveSmallIntegerField(default=0)
-    is_refundable = models.BooleanField(default=False)
-    late = models.BooleanField(default=False)
-
-    class Meta:
-        constraints = [
-            state_is_known(states.DISPUTE, name="dispute_state_is_known"),
-            models.UniqueConstraint(fields=["account", "provider_id"], name="one_dispute_per_provider_id"),
-            models.UniqueConstraint(fields=["id", "livemode"], name="dispute_has_one_mode"),
-        ]
-        indexes = [
-            models.Index(fields=["merchant", "livemode", "-id"], name="dispute_list"),
-            models.Index(
-                fields=["evidence_due_at"],
-                name="dispute_evidence_due",
-                condition=Q(state__in=["inquiry", "needs_response"]),
-            ),
-        ]
-
-    @property
-    def money(self) -> Money:
-        return Money(self.amount, self.currency)
-
-    @property
-    def is_charged_back(self) -> bool:
-        """Whether the merchant has been made to bear it, even if its money came back later."""
-        return self.state == states.DisputeState.LOST or self.late
-
-
-class DisputeMovement(models.Model):
-    """Money of a dispute that has moved at the provider, once for ever. `fee_amount` is below zero when given back."""
-
-    id = PublicIdField(prefix="dmov")
-    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
-    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="movements")
-    livemode = models.BooleanField()
-    kind = models.CharField(max_length=10, choices=[(kind.value, kind.value) for kind in MovementKind])
-    provider_money_id = models.CharField(max_length=100)
-    amount = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    fee_amount = models.BigIntegerField(default=0)
-    created_at = models.DateTimeField(default=clock.now)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "provider_money_id"], name="one_movement_per_money_id"),
-            models.CheckConstraint(condition=Q(amount__gt=0), name="movement_is_positive"),
-        ]
-
-    @property
-    def money(self) -> Money:
-        return Money(self.amount, self.currency)
-
-    @property
-    def fee(self) -> Money:
-        return Money(abs(self.fee_amount), self.currency)
-
-
 class Operation(Work, Subjected):
     """One write at a provider, or one question that is answered later (LOOKUP).
 
@@ -359,77 +292,6 @@ class Receipt(models.Model):
         if self.attempt is None:
             raise ValueError(f"{self.pk} is unallocated")
         return self.attempt
-
-
-class UnallocatedReceipt(Subjected):
-    """Money that came to an account without a payment that explains it, until it is assigned to one.
-
-    `reference` is what the payer typed; `payer_hint` what may be shown of who paid.
-    """
-
-    id = PublicIdField(prefix="unal")
-    receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="unallocated")
-    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
-    state = state_field(states.UNALLOCATED)
-    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="assigned_receipts")
-    reference = models.CharField(max_length=100, blank=True, default="")
-    payer_hint = models.CharField(max_length=32, blank=True, default="")
-
-    class Meta:
-        constraints = [
-            state_is_known(states.UNALLOCATED, name="unallocated_state_is_known"),
-            models.CheckConstraint(
-                condition=Q(state="open", payment__isnull=True) | Q(state="assigned", payment__isnull=False),
-                name="assigned_to_a_payment",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["merchant", "livemode", "-id"], name="unallocated_list"),
-            models.Index(fields=["account", "reference"], name="unallocated_reference"),
-        ]
-        permissions = [("assign_receipt", "Can assign an unallocated receipt to a payment")]
-
-    @property
-    def money(self) -> Money:
-        return self.receipt.money
-
-
-class Registration(Work):
-    """One try of telling a provider where its callbacks go. `outcome` is read from its answer, never guessed."""
-
-    class Outcome(models.TextChoices):
-        WAITING = "waiting", "waits to be sent"
-        SENDING = "sending", "is being sent"
-        REGISTERED = "registered", "the provider has taken the addresses"
-        REFUSED = "refused", "the provider has refused them"
-        UNKNOWN = "unknown", "the answer was lost"
-
-    id = PublicIdField(prefix="regi")
-    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="registrations")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
-    livemode = models.BooleanField()
-    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.WAITING)
-    provider_code = models.CharField(max_length=100, blank=True, default="")
-    message = models.CharField(max_length=300, blank=True, default="")
-    by = models.CharField(max_length=64)
-    created_at = models.DateTimeField(default=clock.now)
-    sent_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(outcome__in=["waiting", "sending", "registered", "refused", "unknown"]),
-                name="registration_outcome_is_known",
-            ),
-            models.UniqueConstraint(
-                fields=["account"], name="one_open_registration", condition=Q(outcome__in=["waiting", "sending"])
-            ),
-        ]
-        indexes = [models.Index(fields=["lane", "due_at"], name="registration_due", condition=Q(due_at__isnull=False))]
-
-    def __str__(self) -> str:
-        return str(self.pk)
 
 
 class Fee(Work):

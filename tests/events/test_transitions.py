@@ -33,6 +33,7 @@ MADE_BY = {
     "attempt": factories.AttemptFactory,
     "refund": factories.RefundFactory,
     "operation": factories.OperationFactory,
+    "dispute": factories.DisputeFactory,
     "receipt": factories.UnallocatedReceiptFactory,
 }
 GOES_WITH = {("receipt", "assigned"): lambda row: {"payment_id": factories.PaymentFactory(merchant=row.merchant).pk}}
