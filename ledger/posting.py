@@ -68,8 +68,8 @@ def post(fact: Fact, money: Money, *, books: Books, source: str, cause: str, int
         if not money.amount and step.phase is not Phase.VOIDED:
             continue
         lines = _lines(step, money, into, books)
-        if posting.started_here and not is_posted(fact, source):
-            _require_floors(lines, books)
+        if posting.started_here:
+            _require_floors(fact, source, lines, books)
         _write(fact, step, lines, books=books, source=source, cause=cause, at=at)
         if posting.may_overdraw:
             _flag_overdrawn(fact, source, lines, books)
@@ -219,10 +219,13 @@ def _check_repeat(transfer: Transfer, lines: Sequence[_Line]) -> None:
 # Floors
 
 
-def _require_floors(lines: Iterable[_Line], books: Books) -> None:
-    """Lock what has a floor, in the order of ids, and refuse what we start where there is too little."""
+def _require_floors(fact: Fact, source: str, lines: Iterable[_Line], books: Books) -> None:
+    """Lock what has a floor, in the order of ids, and refuse what we start where there is too little.
+
+    What is in the books already was allowed then, and is not taken again.
+    """
     taken = [line for line in lines if line.reserved and CHART[line.kind].floor is Floor.HELD]
-    if not taken:
+    if not taken or is_posted(fact, source):
         return
     _open_accounts(taken, books)
     held = balances.locked([_key(line, books) for line in taken])

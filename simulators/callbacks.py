@@ -20,6 +20,8 @@ from simulators.settings import Settings
 THREADS = 32
 LOG_LENGTH = 2000
 REORDER_GAP_SECONDS = 0.1
+TURN_SECONDS = 2.0
+"""How long a message waits for the one before it to be answered, so that a slow machine does not mix up their order."""
 
 
 @dataclass
@@ -118,9 +120,9 @@ class Sender:
             self._held.clear()
 
     def _send_in_order(self, callbacks: Sequence[Callback], delay: float, twice: bool) -> None:
-        for place, callback in enumerate(callbacks):
+        for place, (callback, before) in enumerate(zip(callbacks, [None, *callbacks], strict=False)):
             start = delay + place * self._settings.callback_gap_seconds
-            self._schedule(start, callback)
+            self._schedule(start, callback, after=before)
             if twice:
                 self._schedule(start + self._settings.callback_duplicate_seconds, callback)
         with self._lock:
@@ -135,12 +137,20 @@ class Sender:
             # Nothing may follow that could overtake it: then it is merely late.
             self._schedule(self._settings.callback_late_seconds, callbacks[0], once=True)
             return
-        for place, callback in enumerate(reversed(callbacks)):
-            self._schedule(self._settings.callback_seconds + place * REORDER_GAP_SECONDS, callback)
+        turned = list(reversed(callbacks))
+        for place, (callback, before) in enumerate(zip(turned, [None, *turned], strict=False)):
+            start = self._settings.callback_seconds + place * REORDER_GAP_SECONDS
+            self._schedule(start, callback, after=before)
 
-    def _schedule(self, seconds: float, callback: Callback, once: bool = False) -> None:
+    def _schedule(self, seconds: float, callback: Callback, once: bool = False, after: Callback | None = None) -> None:
         retries = list(self._settings.callback_retries)
-        self.timer.later(seconds, lambda: self._attempt(callback, retries, once))
+
+        def attempt() -> None:
+            if after is not None:
+                after.finished.wait(TURN_SECONDS)
+            self._attempt(callback, retries, once)
+
+        self.timer.later(seconds, attempt)
 
     def _attempt(self, callback: Callback, retries: list[float], once: bool) -> None:
         with self._lock:

@@ -11,8 +11,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from core.exports import TooManyRows, csv_response, xlsx_response
+from core.exports import TooManyRows, csv_response
 from core.money import Money
+from core.sheets import xlsx_response
 
 DANGEROUS = ["=1+1", "+254700000000", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
 

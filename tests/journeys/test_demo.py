@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -111,6 +112,8 @@ def test_one_command_takes_payments_to_verified_webhooks_and_leaves_nothing_runn
     assert summary == {"ok": True, **done}
     assert 0 < seconds < SECONDS
     assert demo.processes() == []
+    balance = told[told.index("The trial balance") :]
+    assert re.search(r"difference +KES 0\.00", balance), balance
     logs = "".join(log.read_text() for log in demo.places.folder.glob("*.log"))
     kept = Credentials.read(demo.places.credentials)
     for secret in (kept.api_key, kept.endpoint_secret, *kept.staff.values()):

@@ -137,6 +137,20 @@ def test_a_second_receipt_is_an_overpayment_in_the_books(shop, caller):
     assert Overpayment.objects.get().amount == 1250
 
 
+def test_what_is_booked_in_a_transaction_that_rolls_back_leaves_no_state_and_no_posting(shop, caller):
+    payment = caller.card(capture="manual")
+    with transaction.atomic():
+        receive(payment, 1250, "ch_undone")
+        assert (state_of(payment), held(shop, "merchant_payable")) == ("succeeded", [1250])
+        transaction.set_rollback(True)
+    assert state_of(payment) == "authorized"
+    assert (Receipt.objects.count(), held(shop, "merchant_payable"), facts_of(payment)) == (0, [], [])
+
+
+def state_of(payment):
+    return Payment.objects.get(pk=payment["id"]).state
+
+
 def test_a_receipt_in_another_currency_is_suspended(shop, caller):
     payment = caller.card(capture="manual")
     receive(payment, 900, "ch_other", "EUR")
