@@ -129,12 +129,14 @@ class Door:
     """A kind of callback that a provider sends, under a short neutral word of the adapter's.
 
     `wants_answer` marks doors whose answer decides something for the payer: they are processed
-    before they are answered and never deduplicated.
+    before they are answered and never deduplicated. `signed` says that `verify` checks a signature or a secret
+    there, so that an account without listed addresses can use it although its proof is weak.
     """
 
     proof: Proof
     wants_answer: bool = False
     per_operation: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

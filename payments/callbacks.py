@@ -30,7 +30,7 @@ class PaymentCallbacks:
         adapter = connections.connect(arrival.account, at=arrival.at)
         listed = adapter.source_addresses()
         door = self.doors[arrival.door]
-        if not listed and door.proof is Proof.WEAK and not door.per_operation:
+        if not listed and door.proof is Proof.WEAK and not (door.per_operation or door.signed):
             raise Forged("the account lists no source addresses, and nothing else vouches for this door")
         if listed and not addresses.is_listed(arrival.address, listed):
             if arrival.operation:

@@ -22,10 +22,13 @@ from payments.providers.disputes import DisputeReport
 class Kind(StrEnum):
     """The operations of a payment: each one write at a provider, except LOOKUP, which asks and changes nothing.
 
-    EVIDENCE and ACCEPT answer a dispute: with evidence against it, or by giving in.
+    CONFIRM goes on with a payment that its payer has approved, or has come back for: what was only asked for is
+    collected, or held where the capture is manual. EVIDENCE and ACCEPT answer a dispute: with evidence against it,
+    or by giving in.
     """
 
     CREATE = "create"
+    CONFIRM = "confirm"
     CAPTURE = "capture"
     CANCEL = "cancel"
     REFUND = "refund"
@@ -35,10 +38,14 @@ class Kind(StrEnum):
 
 
 class Word(StrEnum):
-    """What a provider says of a payment or refund, in our words. UNKNOWN is a word that the adapter's map lacks."""
+    """What a provider says of a payment or refund, in our words. UNKNOWN is a word that the adapter's map lacks.
+
+    APPROVED is not paid: the payer has agreed, and nothing moves before a CONFIRM.
+    """
 
     PENDING = "pending"
     REQUIRES_ACTION = "requires_action"
+    APPROVED = "approved"
     AUTHORIZED = "authorized"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -110,7 +117,9 @@ class Report:
     """What a provider says of one attempt, refund or write at one moment.
 
     `still_payable` marks a failure after which the payer could still pay there: it is closed before the
-    payment may fail. `next_action` is `{"type": "redirect" | "prompt" | …, …}` as the API shows it.
+    payment may fail. `next_action` is what the payer has to do, as the API shows it: `{"type": "redirect", "url"}`,
+    `{"type": "prompt"}`, `{"type": "qr", "qr_string"}`, or `{"type": "instructions", "channel", "code"}`, the number to
+    pay to or to show. `expires_at` is when that ends by itself, where the provider says so.
     `cost` is told with captured money by an answer that shows it, and None elsewhere. `dispute` is what is said of
     a dispute; `word` then says only whether the write that is asked about took effect.
     """
@@ -122,6 +131,7 @@ class Report:
     authorized: Money | None = None
     failure: Failure | None = None
     next_action: Mapping[str, Any] | None = None
+    expires_at: datetime | None = None
     still_payable: bool = False
     cost: Cost | None = None
     dispute: DisputeReport | None = None
@@ -143,9 +153,15 @@ class Topic(StrEnum):
 
 
 class Admission(StrEnum):
-    """Whether money that a payer is about to send by themselves may come, and why not."""
+    """Whether money that a payer is about to send may come, and why not.
+
+    ALREADY_PAID is money that is booked, or a payment that other money has paid.
+    """
 
     ACCEPTED = "accepted"
+    ALREADY_PAID = "already_paid"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
     UNKNOWN_REFERENCE = "unknown_reference"
     WRONG_AMOUNT = "wrong_amount"
     NOT_OPEN = "not_open"
@@ -194,6 +210,25 @@ class CallbackAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays, as far as the merchant has told; empty where it has not. `phone` is in E.164: `+254711000111`."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of what is paid for. `unit_price` may be below zero: a discount."""
+
+    name: str
+    quantity: int
+    unit_price: Money
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One operation, as an adapter is asked for it.
 
@@ -203,6 +238,8 @@ class Order:
     asked about or acted on: for a REFUND and its LOOKUP the receipt, or the refund's own transaction; for EVIDENCE
     and ACCEPT the dispute. `evidence` holds texts by the names of `disputes.EVIDENCE_FIELDS`; `submits` hands all
     that was given so far to the bank, for good.
+    `channel` is the bank, wallet or shop of a method that has several. `lines` need not add up to `money`. `made_at`
+    is when the payment was asked for at this provider, and `expires_at` when the merchant wants it to end.
     """
 
     kind: Kind
@@ -219,6 +256,11 @@ class Order:
     target_id: str = ""
     evidence: Mapping[str, str] = field(default_factory=dict, repr=False)
     submits: bool = False
+    channel: str = ""
+    payer: Payer = field(default=Payer(), repr=False)
+    lines: tuple[Line, ...] = ()
+    made_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +277,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class MethodCapability:
-    """How one method can be used. `currencies` None means any. `prompt_life` is how long a pushed prompt may live."""
+    """How one method can be used. `currencies` None means any. `prompt_life` is how long a pushed prompt may live.
+
+    `instrument` is the field that the payer is charged by: `phone` or `payment_method`; `payer` what must be known
+    of them besides: `name`, `email`, `phone`. `channels` are the banks, wallets or shops to choose from, in our words.
+    `limits` are the least and the most that can be paid, by currency in minor units, where the provider names them.
+    `code_life` is how long a code or page can be paid when nothing else is asked for. `held_by_us` says that nobody
+    can pay before the provider's answer has passed through us, such as the text of a QR code (money.md 14).
+    """
 
     currencies: frozenset[str] | None = None
     manual_capture: bool = False
     instrument: str = ""
     prompt_life: timedelta | None = None
+    payer: frozenset[str] = frozenset()
+    channels: tuple[str, ...] = ()
+    limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    code_life: timedelta | None = None
+    held_by_us: bool = False
 
 
 @dataclass(frozen=True, slots=True)
