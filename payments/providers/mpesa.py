@@ -111,6 +111,9 @@ _ADMISSIONS: Mapping[Admission, str] = {
     Admission.UNKNOWN_REFERENCE: "C2B00012",
     Admission.WRONG_AMOUNT: "C2B00013",
     Admission.NOT_OPEN: "C2B00012",
+    Admission.ALREADY_PAID: "C2B00012",
+    Admission.EXPIRED: "C2B00012",
+    Admission.CANCELLED: "C2B00012",
     Admission.ELSEWHERE: "C2B00015",
 }
 _REGISTERED_ALREADY = ("already registered", "duplicate notification info")
