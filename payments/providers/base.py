@@ -7,16 +7,51 @@ into neutral reports. It does no storage, holds no clock, and names what it does
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from core import ids
 from core.crypto import Secret
 from core.http import Request, Response
 from core.money import Money
 from core.providers import Door, OperationDeclaration, TokenStore, Unsupported
-from payments.providers.disputes import DisputeReport
+from payments.providers.reports import (
+    Admission,
+    Cost,
+    Failure,
+    FailureCode,
+    MoneyMoved,
+    Notice,
+    ReceiptKind,
+    Report,
+    Topic,
+    Word,
+)
+
+__all__ = [
+    "Admission",
+    "CallbackAnswer",
+    "Capabilities",
+    "Connection",
+    "Cost",
+    "Failure",
+    "FailureCode",
+    "Kind",
+    "Line",
+    "MethodCapability",
+    "MoneyMoved",
+    "Notice",
+    "Order",
+    "Payer",
+    "PaymentProvider",
+    "RawCallback",
+    "ReceiptKind",
+    "Report",
+    "Step",
+    "Topic",
+    "Word",
+]
 
 
 class Kind(StrEnum):
@@ -35,160 +70,6 @@ class Kind(StrEnum):
     LOOKUP = "lookup"
     EVIDENCE = "evidence"
     ACCEPT = "accept"
-
-
-class Word(StrEnum):
-    """What a provider says of a payment or refund, in our words. UNKNOWN is a word that the adapter's map lacks.
-
-    APPROVED is not paid: the payer has agreed, and nothing moves before a CONFIRM.
-    """
-
-    PENDING = "pending"
-    REQUIRES_ACTION = "requires_action"
-    APPROVED = "approved"
-    AUTHORIZED = "authorized"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
-
-
-class FailureCode(StrEnum):
-    """The closed list of `failure.code`. The provider's own word is kept beside it as evidence."""
-
-    DECLINED = "declined"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    LIMIT_EXCEEDED = "limit_exceeded"
-    AUTHENTICATION_FAILED = "authentication_failed"
-    EXPIRED_INSTRUMENT = "expired_instrument"
-    INVALID_INSTRUMENT = "invalid_instrument"
-    CANCELLED_BY_PAYER = "cancelled_by_payer"
-    PAYER_UNREACHABLE = "payer_unreachable"
-    PAYER_BUSY = "payer_busy"
-    TIMED_OUT = "timed_out"
-    DUPLICATE = "duplicate"
-    INVALID_REQUEST = "invalid_request"
-    PROVIDER_CONFIGURATION = "provider_configuration"
-    PROVIDER_UNAVAILABLE = "provider_unavailable"
-    PROVIDER_ERROR = "provider_error"
-
-
-class ReceiptKind(StrEnum):
-    CAPTURE = "capture"
-    REFUND = "refund"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """`message` may be shown to the merchant; `provider_code` is the provider's own word."""
-
-    code: FailureCode
-    message: str
-    provider_code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyMoved:
-    """Money that a provider says has moved. `provider_money_id` is empty when it confirms without a receipt."""
-
-    kind: ReceiptKind
-    money: Money
-    provider_money_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a provider kept for a capture, once it is final there.
-
-    `settled` is the captured money in the currency in which the provider pays it out, before `fee`, which is
-    in the same currency. `reference` is the provider's id of that line of its books; `settles_on` the day
-    from which it can be paid out, where the provider says one.
-    """
-
-    settled: Money
-    fee: Money
-    reference: str
-    settles_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a provider says of one attempt, refund or write at one moment.
-
-    `still_payable` marks a failure after which the payer could still pay there: it is closed before the
-    payment may fail. `next_action` is what the payer has to do, as the API shows it: `{"type": "redirect", "url"}`,
-    `{"type": "prompt"}`, `{"type": "qr", "qr_string"}`, or `{"type": "instructions", "channel", "code"}`, the number to
-    pay to or to show. `expires_at` is when that ends by itself, where the provider says so.
-    `cost` is told with captured money by an answer that shows it, and None elsewhere. `dispute` is what is said of
-    a dispute; `word` then says only whether the write that is asked about took effect.
-    """
-
-    word: Word
-    provider_id: str = ""
-    provider_status: str = ""
-    moved: tuple[MoneyMoved, ...] = ()
-    authorized: Money | None = None
-    failure: Failure | None = None
-    next_action: Mapping[str, Any] | None = None
-    expires_at: datetime | None = None
-    still_payable: bool = False
-    cost: Cost | None = None
-    dispute: DisputeReport | None = None
-
-
-class Topic(StrEnum):
-    """What a callback speaks of.
-
-    ARRIVAL is money that has come to the account whether or not we asked for it; VALIDATION asks whether such
-    money may come, at a door that wants an answer. Both name what the payer typed as the notice's `reference`.
-    """
-
-    PAYMENT = "payment"
-    REFUND = "refund"
-    DISPUTE = "dispute"
-    ARRIVAL = "arrival"
-    VALIDATION = "validation"
-    NOTHING = "nothing"
-
-
-class Admission(StrEnum):
-    """Whether money that a payer is about to send may come, and why not.
-
-    ALREADY_PAID is money that is booked, or a payment that other money has paid.
-    """
-
-    ACCEPTED = "accepted"
-    ALREADY_PAID = "already_paid"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    UNKNOWN_REFERENCE = "unknown_reference"
-    WRONG_AMOUNT = "wrong_amount"
-    NOT_OPEN = "not_open"
-    ELSEWHERE = "elsewhere"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A callback in our words.
-
-    `event_id` is what the provider repeats on a redelivery, where it has one. For a refund or a dispute,
-    `payment_provider_id` names its payment, so that one begun at the provider's dashboard finds it.
-    `money` is the refund's whole amount, whatever has moved yet. `payer` is the payer's account as the
-    provider spells it, for comparing; `livemode` is None where unsaid. `payer_hint` is what may be shown of the
-    payer, and `elsewhere` the account that a callback names where that is not the one whose path it came by.
-    """
-
-    topic: Topic
-    report: Report | None = None
-    event_id: str = ""
-    payment_provider_id: str = ""
-    reference: str = ""
-    money: Money | None = None
-    payer: Secret | None = None
-    livemode: bool | None = None
-    payer_hint: str = ""
-    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
