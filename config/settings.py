@@ -170,6 +170,11 @@ WORK_LEASE = timedelta(seconds=env.float("WORK_LEASE_SECONDS", default=60))
 TOKEN_LEASE = timedelta(seconds=env.float("TOKEN_LEASE_SECONDS", default=12))
 """How long one process may be fetching an access token while others wait for it."""
 PROMPT_LIFE = timedelta(seconds=env.float("PROMPT_LIFE_SECONDS", default=300))
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
+"""First calls in a row that nobody answers, after which an account gets no new payments for a while."""
+BREAKER_REST = timedelta(seconds=env.float("BREAKER_REST_SECONDS", default=5))
+"""For how long then, until one payment is let through; doubled with each trial in vain."""
+BREAKER_LONGEST_REST = timedelta(seconds=60)
 EVIDENCE_NOTICES = (timedelta(days=3), timedelta(days=1))
 """How long before the evidence of a dispute is due its merchant is told so, once each."""
 RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)

@@ -9,10 +9,12 @@ from core import clock
 from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from events.models import Subjected
 from merchants import states
+from merchants.routing_models import Breaker, RoutingRule
 from merchants.webhook_models import Delivery, DeliveryAttempt, InternalDelivery, WebhookEndpoint, WebhookReplay
 
 __all__ = [
     "ApiKey",
+    "Breaker",
     "CallbackToken",
     "Customer",
     "Delivery",
@@ -23,6 +25,7 @@ __all__ = [
     "Merchant",
     "ProviderAccount",
     "ProviderToken",
+    "RoutingRule",
     "WebhookEndpoint",
     "WebhookReplay",
 ]
