@@ -113,11 +113,13 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("merchants.apikey", "API keys", "key"),
             ("merchants.provideraccount", "Provider accounts", "account_balance"),
             ("merchants.feeschedule", "Fee schedules", "percent"),
+            ("merchants.providerswitch", "Providers on and off", "power_settings_new"),
         ),
     ),
     (
         "House",
         (
+            ("events.approval", "Approvals", "how_to_reg"),
             ("events.auditentry", "Audit log", "history_edu"),
             ("django_celery_beat.periodictask", "Schedules", "schedule"),
             ("auth.user", "Staff", "badge"),

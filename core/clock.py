@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 _shift = timedelta(0)
+_stopped_at: datetime | None = None
 
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
-    return datetime.now(UTC) + _shift
+    return (_stopped_at or datetime.now(UTC)) + _shift
 
 
 @contextmanager
@@ -22,6 +23,17 @@ def shifted(by: timedelta) -> Iterator[None]:
         yield
     finally:
         _shift = before
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Let no time pass, in this whole process, until the block ends; `shifted` goes on from there."""
+    global _stopped_at
+    _stopped_at = _stopped_at or datetime.now(UTC)
+    try:
+        yield
+    finally:
+        _stopped_at = None
 
 
 def rfc3339(moment: datetime) -> str:

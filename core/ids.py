@@ -9,6 +9,7 @@ import uuid_utils
 
 PREFIXES: dict[str, str] = {
     "acct": "provider account",
+    "appr": "approval",
     "att": "attempt",
     "attn": "attention item",
     "aud": "audit entry",
@@ -31,6 +32,7 @@ PREFIXES: dict[str, str] = {
     "op": "operation",
     "over": "overpayment",
     "pay": "payment",
+    "psw": "provider switch",
     "rcpt": "receipt",
     "ref": "refund",
     "regi": "registration of callback addresses",

@@ -13,7 +13,7 @@ from core.admin import ReadOnlyAdmin
 from core.admin_actions import reasoned_action, record_with, staff
 from core.admin_columns import MODE, badge, column, link, link_column, moment_column
 from core.errors import Conflict
-from events import attention, audit
+from events import admin_approvals, attention, audit  # noqa: F401  (its page registers itself)
 from events.models import Attention, AuditEntry, Event
 from events.sealing import owner_of
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from core import clock
 from core.fields import PublicIdField, SealedField
+from events.approval_models import Approval as Approval
 
 
 class DataKey(models.Model):

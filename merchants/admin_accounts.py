@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from core.admin import FormAdmin
 from core.admin_actions import reasoned_action, staff
 from core.admin_columns import MODE, badge, column, link, moment_column
-from merchants import accounts, doors, services
+from merchants import accounts, doors, services, switches
 from merchants.account_forms import CredentialsForm, NewAccountForm, SettingsForm
 from merchants.admin_fees import schedules_of
 from merchants.models import ProviderAccount
@@ -56,6 +56,7 @@ class ProviderAccountAdmin(FormAdmin):
         "retire_callback_tokens",
         "register_doors",
         "switch_off",
+        "ask_to_switch_on",
     )
     add_explain = "Options that you leave as they are keep following the provider's defaults."
 
@@ -196,6 +197,17 @@ class ProviderAccountAdmin(FormAdmin):
     def switch_off(self, request: HttpRequest, account: ProviderAccount, form: Any) -> str:
         services.switch_account_off(account, by=staff(request))
         return "Switched off."
+
+    @reasoned_action(
+        title="Ask to switch on",
+        permission="merchants.switch_on_account",
+        explain="Somebody else has to allow it, under Approvals.",
+        icon="how_to_reg",
+        applies=lambda account: not account.is_enabled,
+    )
+    def ask_to_switch_on(self, request: HttpRequest, account: ProviderAccount, form: Any) -> str:
+        switches.ask_for_account(account, by=staff(request), because=form.cleaned_data["reason"])
+        return "Asked for. Somebody else has to allow it, under Approvals."
 
 
 def _shortened(value: Any) -> str:

@@ -15,6 +15,7 @@ class MerchantsConfig(AppConfig):
             replays,
             scopes,
             subscribers,
+            switches,
             webhook_health,
         )
         from merchants import subjects as ours

@@ -9,7 +9,7 @@ from core import clock
 from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from events.models import Subjected
 from merchants import states
-from merchants.routing_models import Breaker, RoutingRule
+from merchants.routing_models import Breaker, ProviderSwitch, RoutingRule
 from merchants.webhook_models import Delivery, DeliveryAttempt, InternalDelivery, WebhookEndpoint, WebhookReplay
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "InternalDelivery",
     "Merchant",
     "ProviderAccount",
+    "ProviderSwitch",
     "ProviderToken",
     "RoutingRule",
     "WebhookEndpoint",
@@ -129,6 +130,7 @@ class ProviderAccount(models.Model):
             ("set_credentials", "Can write a provider account's credentials"),
             ("rotate_callback_token", "Can give a provider account new callback paths and close earlier ones"),
             ("switch_off_account", "Can switch a provider account off"),
+            ("switch_on_account", "Can ask for a provider account to be switched on again, and allow it"),
         ]
 
     def __str__(self) -> str:

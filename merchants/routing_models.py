@@ -1,4 +1,4 @@
-"""How a merchant's payments find an account: its rules, and the breakers of its accounts."""
+"""How payments find an account: merchants' rules, the breakers of accounts, and providers that are switched off."""
 
 from django.db import models
 from django.db.models import Q
@@ -68,3 +68,25 @@ class Breaker(models.Model):
                 name="an_open_breaker_is_tried_again",
             )
         ]
+
+
+class ProviderSwitch(models.Model):
+    """Whether a provider takes new payments at all, of any merchant. One that was never switched has no row.
+
+    What is open there goes on whatever it says: callbacks, questions, refunds, captures and cancels.
+    """
+
+    id = PublicIdField(prefix="psw")
+    provider = models.CharField(max_length=32, unique=True)
+    is_on = models.BooleanField(default=True)
+    changed_at = models.DateTimeField(default=clock.now)
+    changed_by = models.CharField(max_length=64, blank=True, default="")
+    revision = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        verbose_name_plural = "provider switches"
+        default_permissions = ("view",)
+        permissions = [("switch_provider", "Can switch a provider off, and ask for it to be switched on again")]
+
+    def __str__(self) -> str:
+        return self.provider

@@ -28,7 +28,9 @@ def main() -> None:
     _introduce(running)
     if arguments.once_ready:
         urls = {name: simulator.base_url for name, simulator in running.simulators.items()}
-        arguments.once_ready.write_text(json.dumps(urls) + "\n")
+        beside = arguments.once_ready.with_suffix(".part")
+        beside.write_text(json.dumps(urls) + "\n")
+        beside.rename(arguments.once_ready)
     stopping.wait()
     running.stop()
     # A callback to a hanging receiver must not keep the process: everything worth keeping is on disk.

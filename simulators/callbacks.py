@@ -20,42 +20,55 @@ from simulators.settings import Settings
 THREADS = 32
 LOG_LENGTH = 2000
 REORDER_GAP_SECONDS = 0.1
+STILL_RUNNING_SECONDS = 5.0
 TURN_SECONDS = 2.0
-"""How long a message waits for the one before it to be answered, so that a slow machine does not mix up their order."""
+"""How long what has a turn waits for what was due before it, so that a slow machine does not mix up their order."""
 
 
 @dataclass
 class Callback:
-    """One message to one address; `write` gives body and headers anew for each attempt, as signatures age."""
+    """One message to one address; `write` gives body and headers anew for each attempt, as signatures age.
+
+    Messages `about` the same object come in the order in which they are due.
+    """
 
     url: str
     label: str
     write: Callable[[], tuple[bytes, Mapping[str, str]]]
+    about: str
     done: Callable[[], None] = lambda: None
     finished: threading.Event = field(default_factory=threading.Event)
     started: bool = False
 
 
 class Timer:
-    """Runs things later, each on a thread of a pool; `close` forgets what is still waiting."""
+    """Runs things later, each on a thread of a pool; `close` forgets what is still waiting.
+
+    What shares a turn is run in the order in which it was due.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self._waiting: list[tuple[float, int, Callable[[], None], str]] = []
+        self._turns: dict[str, threading.Event] = {}
         self._number = itertools.count()
         self._closed = False
+        self._running = 0
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="callback")
         threading.Thread(target=self._run, daemon=True).start()
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
+    def later(self, seconds: float, action: Callable[[], None], turn: str = "") -> None:
         with self._changed:
-            entry = (time.monotonic() + seconds, next(self._number), action)
+            entry = (time.monotonic() + seconds, next(self._number), action, turn)
             heapq.heappush(self._waiting, entry)
             if self._waiting[0] is entry:
                 self._changed.notify()
 
     def forget(self) -> None:
+        """Drop what waits, and return when nothing is running any more, or after a while."""
         with self._changed:
+            self._waiting.clear()
+            self._changed.wait_for(lambda: not self._running, timeout=STILL_RUNNING_SECONDS)
             self._waiting.clear()
 
     def close(self) -> None:
@@ -73,7 +86,25 @@ class Timer:
                     self._changed.wait(wait)
                 if self._closed:
                     return
-                self._pool.submit(_run_loudly, heapq.heappop(self._waiting)[2])
+                _, _, action, turn = heapq.heappop(self._waiting)
+                before, done = self._turns.get(turn), threading.Event()
+                if turn:
+                    self._turns[turn] = done
+                self._running += 1
+                self._pool.submit(self._run_one, action, turn, before, done)
+
+    def _run_one(
+        self, action: Callable[[], None], turn: str, before: threading.Event | None, done: threading.Event
+    ) -> None:
+        if before is not None:
+            before.wait(TURN_SECONDS)
+        _run_loudly(action)
+        done.set()
+        with self._changed:
+            if self._turns.get(turn) is done:
+                del self._turns[turn]
+            self._running -= 1
+            self._changed.notify_all()
 
     def _due(self) -> bool:
         return bool(self._waiting) and self._waiting[0][0] <= time.monotonic()
@@ -120,14 +151,15 @@ class Sender:
             self._held.clear()
 
     def _send_in_order(self, callbacks: Sequence[Callback], delay: float, twice: bool) -> None:
-        for place, (callback, before) in enumerate(zip(callbacks, [None, *callbacks], strict=False)):
+        for place, callback in enumerate(callbacks):
             start = delay + place * self._settings.callback_gap_seconds
-            self._schedule(start, callback, after=before)
+            self._schedule(start, callback)
             if twice:
                 self._schedule(start + self._settings.callback_duplicate_seconds, callback)
         with self._lock:
             overtaken, self._held = self._held, []
         for callback in overtaken:
+            callback.about = callbacks[-1].about
             self._schedule(delay + REORDER_GAP_SECONDS, callback, once=True)
 
     def _send_reordered(self, callbacks: Sequence[Callback]) -> None:
@@ -137,20 +169,12 @@ class Sender:
             # Nothing may follow that could overtake it: then it is merely late.
             self._schedule(self._settings.callback_late_seconds, callbacks[0], once=True)
             return
-        turned = list(reversed(callbacks))
-        for place, (callback, before) in enumerate(zip(turned, [None, *turned], strict=False)):
-            start = self._settings.callback_seconds + place * REORDER_GAP_SECONDS
-            self._schedule(start, callback, after=before)
+        for place, callback in enumerate(reversed(callbacks)):
+            self._schedule(self._settings.callback_seconds + place * REORDER_GAP_SECONDS, callback)
 
-    def _schedule(self, seconds: float, callback: Callback, once: bool = False, after: Callback | None = None) -> None:
+    def _schedule(self, seconds: float, callback: Callback, once: bool = False) -> None:
         retries = list(self._settings.callback_retries)
-
-        def attempt() -> None:
-            if after is not None:
-                after.finished.wait(TURN_SECONDS)
-            self._attempt(callback, retries, once)
-
-        self.timer.later(seconds, attempt)
+        self.timer.later(seconds, lambda: self._attempt(callback, retries, once), callback.about)
 
     def _attempt(self, callback: Callback, retries: list[float], once: bool) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from django.conf import settings
+from django.conf import settings as house
 from django.db import connection
 from django.test import Client
 
@@ -21,18 +21,19 @@ from tests import factories
 
 def pytest_configure(config):
     """Each xdist worker has a Redis database of its own, as pytest-django gives it one of PostgreSQL's."""
-    if not settings.configured:
+    if not house.configured:
         return
-    if settings.STATIC_ROOT:  # whitenoise warns where it is missing
-        Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-    settings.AUDIT_BATCH_SECONDS = 0.0  # what one test reads must not be written into the next
+    if house.STATIC_ROOT:  # whitenoise warns where it is missing
+        Path(house.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    house.REDIS_TIMEOUT = 5.0  # a machine that stalls for a moment is not a Redis that is away
+    house.AUDIT_BATCH_SECONDS = 0.0  # what one test reads must not be written into the next
     number = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    _use_redis(f"{settings.REDIS_URL.rpartition('/')[0]}/{number}")
+    _use_redis(f"{house.REDIS_URL.rpartition('/')[0]}/{number}")
 
 
 def _use_redis(url):
-    settings.REDIS_URL = settings.CELERY_BROKER_URL = url
-    settings.CACHES["default"]["LOCATION"] = url
+    house.REDIS_URL = house.CELERY_BROKER_URL = url
+    house.CACHES["default"]["LOCATION"] = url
     from config.celery import app
 
     app.conf.broker_url = url
@@ -64,14 +65,14 @@ def django_db_setup(django_db_setup, django_db_blocker):
 @pytest.fixture(autouse=True)
 def _empty_redis(request):
     if request.node.get_closest_marker("django_db"):
-        redis.Redis.from_url(settings.REDIS_URL).flushdb()
+        redis.Redis.from_url(house.REDIS_URL).flushdb()
         _forget_redis()
 
 
 @pytest.fixture
 def redis_at():
     """`redis_at(url)` points the house at another Redis, as its setting does."""
-    ours = settings.REDIS_URL
+    ours = house.REDIS_URL
     yield _use_redis
     _use_redis(ours)
 
@@ -85,8 +86,9 @@ def refused_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def black_hole() -> Iterator[int]:
-    """A port that accepts and never answers."""
+def black_hole(settings) -> Iterator[int]:
+    """A port that accepts and never answers. A Redis there is waited for as briefly as in production."""
+    settings.REDIS_TIMEOUT = 0.04
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
 

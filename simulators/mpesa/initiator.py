@@ -115,7 +115,7 @@ class Initiator:
 
     def _send(self, conversation: Conversation, url: str, body: bytes) -> None:
         label = f"{conversation.id} {conversation.kind} {conversation.result}"
-        self._sender.send([Callback(url, label, lambda: (body, HEADERS))], self._mode(conversation))
+        self._sender.send([Callback(url, label, lambda: (body, HEADERS), url)], self._mode(conversation))
 
     def _outcome(self, conversation: Conversation) -> tuple[str, Items]:
         """The result code, and the parameters that come with a success."""

@@ -139,7 +139,7 @@ class Paybill:
         if row is None:
             return
         body = self._body(paid, row, balance=True)
-        told = Callback(row.confirmation, f"{paid.receipt} confirmation", lambda: (body, HEADERS))
+        told = Callback(row.confirmation, f"{paid.receipt} confirmation", lambda: (body, HEADERS), paid.receipt)
         self._sender.send([told], mode or self._settings.confirmation_mode)
 
     def _body(self, paid: Transaction, row: Addresses, *, balance: bool) -> bytes:

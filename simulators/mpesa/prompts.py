@@ -166,7 +166,7 @@ class Prompts:
             body = callback_body(prompt, paid)
         if paid is not None:
             self._confirm(paid)
-        self._sender.send([Callback(prompt.url, f"{id} {result}", lambda: (body, CALLBACK_HEADERS))], mode)
+        self._sender.send([Callback(prompt.url, f"{id} {result}", lambda: (body, CALLBACK_HEADERS), id)], mode)
         return prompt
 
     def _pay(self, prompt: Prompt, mode: str) -> None:

@@ -83,7 +83,9 @@ def _callback(account: Account, event: JSON, url: str, secret: str, version: str
         with account.lock:
             event["pending_webhooks"] = max(event["pending_webhooks"] - 1, 0)
 
-    return Callback(url, f"{event['id']} {event['type']}", write, done)
+    about = event["data"]["object"]
+    payment = about.get("payment_intent") or about["id"]
+    return Callback(url, f"{event['id']} {event['type']}", write, payment, done)
 
 
 def create_endpoint(account: Account, parameters: Parameters) -> JSON:

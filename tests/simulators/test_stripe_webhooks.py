@@ -150,7 +150,7 @@ def test_webhooks_come_before_the_answer(stripe_wire, receiver, how):
 
 
 def test_webhooks_come_late(stripe_wire, receiver):
-    stripe_wire.settings(callback_late_seconds=0.3)
+    stripe_wire.settings(callback_late_seconds=1.5)
     stripe_wire.webhook(receiver)
     stripe_wire.pay(amount=6661200)
     time.sleep(0.15)
