@@ -22,11 +22,13 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "method": payment.method,
         "capture": payment.capture,
         "customer": payment.customer_id,
+        "saved_method": payment.saved_method_id,
+        "off_session": payment.off_session,
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,
         "description": payment.description or None,
         "next_action": payment.next_action,
-        "failure": _failure(payment),
+        "failure": _payment_failure(payment),
         "late": payment.late,
         "underpaid": payment.underpaid,
         "attempts": [_attempt(attempt) for attempt in payment.attempts.all()],
@@ -148,6 +150,11 @@ def _settlement(payment: Payment) -> dict[str, Any] | None:
         "date": payment.settles_on.isoformat() if payment.settles_on else None,
         "is_settled": payment.is_settled,
     }
+
+
+def _payment_failure(payment: Payment) -> dict[str, Any] | None:
+    shown = _failure(payment)
+    return {**shown, "retryable": payment.failure_is_retryable} if shown else None
 
 
 def _failure(row: Payment | Refund | Attempt | Operation) -> dict[str, str] | None:

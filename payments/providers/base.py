@@ -17,12 +17,16 @@ from core.http import Request, Response
 from core.money import Money
 from core.providers import Door, OperationDeclaration, TokenStore, Unsupported
 from payments.providers.disputes import DisputeReport
+from payments.providers.failures import Failure as Failure
+from payments.providers.failures import FailureCode as FailureCode
+from payments.providers.saving import Saving
 
 
 class Kind(StrEnum):
     """The operations of a payment: each one write at a provider, except LOOKUP, which asks and changes nothing.
 
-    EVIDENCE and ACCEPT answer a dispute: with evidence against it, or by giving in.
+    EVIDENCE and ACCEPT answer a dispute: with evidence against it, or by giving in. CONFIRM goes on with a payment
+    whose payer was absent when it was made, and has come back.
     """
 
     CREATE = "create"
@@ -32,6 +36,7 @@ class Kind(StrEnum):
     LOOKUP = "lookup"
     EVIDENCE = "evidence"
     ACCEPT = "accept"
+    CONFIRM = "confirm"
 
 
 class Word(StrEnum):
@@ -47,38 +52,9 @@ class Word(StrEnum):
     UNKNOWN = "unknown"
 
 
-class FailureCode(StrEnum):
-    """The closed list of `failure.code`. The provider's own word is kept beside it as evidence."""
-
-    DECLINED = "declined"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    LIMIT_EXCEEDED = "limit_exceeded"
-    AUTHENTICATION_FAILED = "authentication_failed"
-    EXPIRED_INSTRUMENT = "expired_instrument"
-    INVALID_INSTRUMENT = "invalid_instrument"
-    CANCELLED_BY_PAYER = "cancelled_by_payer"
-    PAYER_UNREACHABLE = "payer_unreachable"
-    PAYER_BUSY = "payer_busy"
-    TIMED_OUT = "timed_out"
-    DUPLICATE = "duplicate"
-    INVALID_REQUEST = "invalid_request"
-    PROVIDER_CONFIGURATION = "provider_configuration"
-    PROVIDER_UNAVAILABLE = "provider_unavailable"
-    PROVIDER_ERROR = "provider_error"
-
-
 class ReceiptKind(StrEnum):
     CAPTURE = "capture"
     REFUND = "refund"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """`message` may be shown to the merchant; `provider_code` is the provider's own word."""
-
-    code: FailureCode
-    message: str
-    provider_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +177,9 @@ class Order:
     repeated, `money` what this operation asks. `callback_url` gives the URL of a door for this operation.
     `provider_id` is the provider's id of the payment once known; `target_id` the provider's id of what is
     asked about or acted on: for a REFUND and its LOOKUP the receipt, or the refund's own transaction; for EVIDENCE
-    and ACCEPT the dispute. `evidence` holds texts by the names of `disputes.EVIDENCE_FIELDS`; `submits` hands all
-    that was given so far to the bank, for good.
+    and ACCEPT the dispute. For a saved instrument `customer_id` is whose it is there; `off_session` says that the payer
+    is not there to answer their bank. `evidence` holds texts by the names of `disputes.EVIDENCE_FIELDS`; `submits`
+    hands all that was given so far to the bank, for good.
     """
 
     kind: Kind
@@ -217,6 +194,8 @@ class Order:
     description: str = ""
     provider_id: str = ""
     target_id: str = ""
+    customer_id: str = ""
+    off_session: bool = False
     evidence: Mapping[str, str] = field(default_factory=dict, repr=False)
     submits: bool = False
 
@@ -252,7 +231,7 @@ class Capabilities:
     room. A reference has at most `reference_length` characters of `reference_alphabet`. Where a provider
     `reports_cost`, what a capture cost is asked for until it is told; elsewhere the account's own fee
     schedule says it. Where a provider `registers_doors`, the addresses of the doors that belong to no operation
-    are told to it by a call.
+    are told to it by a call. `saving` says how it keeps methods for later charges, where it does.
     """
 
     methods: Mapping[str, MethodCapability]
@@ -265,6 +244,7 @@ class Capabilities:
     in_flight: int = 40
     reports_cost: bool = False
     registers_doors: bool = False
+    saving: Saving | None = None
 
 
 Credentials = TypeVar("Credentials")

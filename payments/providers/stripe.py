@@ -49,6 +49,7 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
+from payments.providers.saving import Saving
 
 _EXPONENTS: Mapping[str, int] = {
     currency: exponent
@@ -210,6 +211,7 @@ class Stripe(PaymentProvider[Credentials, Options]):
         doors={"events": Door(Proof.FULL)},
         refunds="partial",
         reports_cost=True,
+        saving=Saving(methods=frozenset({"card"}), declaration=_CREATION),
     )
 
     @classmethod
@@ -254,7 +256,10 @@ class Stripe(PaymentProvider[Credentials, Options]):
             "payment_method_types[]": "card",
             "confirm": "true",
             "capture_method": "manual" if order.manual_capture else "automatic",
-            "return_url": order.return_url,
+            # An absent payer is sent nowhere: what their bank wants comes as an error.
+            "return_url": "" if order.off_session else order.return_url,
+            "customer": order.customer_id,
+            "off_session": "true" if order.off_session else "",
             "description": order.description,
             "statement_descriptor_suffix": self.options.statement_descriptor_suffix,
             "metadata[reference]": order.reference,

@@ -346,6 +346,7 @@ def note_failure(attempt: Attempt, failure: Failure | None) -> None:
         failure_code=str(failure.code),
         failure_message=failure.message[:300],
         failure_provider_code=failure.provider_code[:100],
+        failure_is_final=failure.is_final,
     )
 
 
@@ -366,7 +367,11 @@ def end(attempt: Attempt, payment_state: str, because: Because) -> None:
     attention.settle(attempt.payment, Attention.Reason.UNKNOWN, by=because.by)
     changes: dict[str, object] = {"next_action": None}
     if failed:
-        changes |= {"failure_code": attempt.failure_code, "failure_message": attempt.failure_message}
+        changes |= {
+            "failure_code": attempt.failure_code,
+            "failure_message": attempt.failure_message,
+            "failure_is_final": attempt.failure_is_final,
+        }
     move(attempt.payment, payment_state, by=because.by, because=str(because), **changes)
 
 
