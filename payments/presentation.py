@@ -4,6 +4,7 @@ from typing import Any
 
 from core import clock
 from payments.models import Attempt, Dispute, Operation, Payment, Refund, UnallocatedReceipt
+from payments.services import payer_links
 from payments.states import OperationState
 
 
@@ -27,7 +28,7 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,
         "description": payment.description or None,
-        "next_action": payment.next_action,
+        "next_action": payer_links.next_action_of(payment),
         "failure": _payment_failure(payment),
         "late": payment.late,
         "underpaid": payment.underpaid,
@@ -42,9 +43,8 @@ def present_payment(payment: Payment) -> dict[str, Any]:
 
 def payment_snapshot(payment: Payment) -> dict[str, Any]:
     """The payment as events carry it: no address where anybody could act on it (security.md 5)."""
-    shown = present_payment(payment)
-    action = shown["next_action"]
-    return {**shown, "next_action": {"type": action["type"]} if action else None}
+    action = payment.next_action
+    return {**present_payment(payment), "next_action": {"type": action["type"]} if action else None}
 
 
 def present_refund(refund: Refund) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def _card(saved: SavedMethod) -> dict[str, Any] | None:
         return None
     return {
         "brand": saved.brand,
-        "last4": saved.last4,
+        "last4": saved.last4 or None,
         "exp_month": saved.exp_month,
         "exp_year": saved.exp_year,
         "fingerprint": saved.fingerprint or None,

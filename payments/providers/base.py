@@ -19,7 +19,7 @@ from core.providers import Door, OperationDeclaration, TokenStore, Unsupported
 from payments.providers.disputes import DisputeReport
 from payments.providers.failures import Failure as Failure
 from payments.providers.failures import FailureCode as FailureCode
-from payments.providers.saving import Saving
+from payments.providers.saving import MethodReport, Saving, SavingOrder
 
 
 class Kind(StrEnum):
@@ -88,7 +88,8 @@ class Report:
     `still_payable` marks a failure after which the payer could still pay there: it is closed before the
     payment may fail. `next_action` is `{"type": "redirect" | "prompt" | …, …}` as the API shows it.
     `cost` is told with captured money by an answer that shows it, and None elsewhere. `dispute` is what is said of
-    a dispute; `word` then says only whether the write that is asked about took effect.
+    a dispute; `word` then says only whether the write that is asked about took effect. `method` is what is said of a
+    saved method, of which `word` says how it stands: SUCCEEDED is kept, CANCELLED is not there any more.
     """
 
     word: Word
@@ -101,6 +102,7 @@ class Report:
     still_payable: bool = False
     cost: Cost | None = None
     dispute: DisputeReport | None = None
+    method: MethodReport | None = None
 
 
 class Topic(StrEnum):
@@ -108,6 +110,7 @@ class Topic(StrEnum):
 
     ARRIVAL is money that has come to the account whether or not we asked for it; VALIDATION asks whether such
     money may come, at a door that wants an answer. Both name what the payer typed as the notice's `reference`.
+    SETUP is of a method that is being saved, METHOD of one that is kept, or is not any more.
     """
 
     PAYMENT = "payment"
@@ -115,6 +118,8 @@ class Topic(StrEnum):
     DISPUTE = "dispute"
     ARRIVAL = "arrival"
     VALIDATION = "validation"
+    SETUP = "setup"
+    METHOD = "method"
     NOTHING = "nothing"
 
 
@@ -329,6 +334,26 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def fetch_cost(self, order: Order) -> Step:
         """Read what a capture cost: a report with its `cost`, once that is final. For who `reports_cost`."""
         raise Unsupported(f"{self.name} does not tell what a capture cost")
+
+    def introduce(self, order: SavingOrder) -> Step:
+        """Make the customer there. This and what follows is for who has `saving`."""
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def set_up(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def fetch_setup(self, order: SavingOrder) -> Step:
+        """Read what became of a set-up: by its id, or by our reference."""
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def cancel_setup(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def detach(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def fetch_method(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
 
     def source_addresses(self) -> tuple[str, ...]:
         """Addresses and CIDR blocks that callbacks may come from; empty means any."""

@@ -15,7 +15,7 @@ from events.models import Attention
 from events.transitions import move, record
 from payments.models import Attempt, Overpayment, Payment, Receipt, Refund, UnallocatedReceipt
 from payments.providers.base import Cost, Failure, MoneyMoved, ReceiptKind, Report, Word
-from payments.services import fees, posting
+from payments.services import fees, payer_links, posting
 from payments.services.preparing import begin_close
 from payments.states import AttemptState, PaymentState, UnallocatedState
 
@@ -331,6 +331,9 @@ def _authorize(attempt: Attempt, because: Because) -> None:
 
 
 def _fail(attempt: Attempt, report: Report, because: Because) -> None:
+    if payer_links.wants_payer(attempt, report):
+        payer_links.bring_back(attempt, by=because.by, because=f"{because}: the bank wants to see the payer")
+        return
     note_failure(attempt, report.failure)
     if not report.still_payable:
         end(attempt, attempt.closing_as or PaymentState.FAILED, because)
