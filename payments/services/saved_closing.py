@@ -29,11 +29,24 @@ def detach(saved: SavedMethod, *, claim: Claim, by: str) -> SavedMethod:
     """
     with place_in_flight(saved.account):
         with transaction.atomic():
-            locked = lock_saved(saved)
-            if locked.state not in (SavedMethodState.DETACHED, SavedMethodState.FAILED):
-                give_up(locked, Because(by=by, source="api", detail="detached"))
+            locked = _given_up(saved, by)
             claim.bind(locked.pk)
+            # Its queue follows only once this caller must have died.
+            record(locked, due_at=clock.now() + settings.WORK_LEASE if _is_closing(locked) else locked.due_at)
         return close(locked) if _is_closing(locked) else locked
+
+
+def detach_by_staff(saved: SavedMethod, *, by: str) -> None:
+    """The same, with the call left to the queue."""
+    with transaction.atomic():
+        _given_up(saved, by)
+
+
+def _given_up(saved: SavedMethod, by: str) -> SavedMethod:
+    locked = lock_saved(saved)
+    if locked.state not in (SavedMethodState.DETACHED, SavedMethodState.FAILED):
+        give_up(locked, Because(by=by, source="api", detail="detached"))
+    return locked
 
 
 def _is_closing(saved: SavedMethod) -> bool:
