@@ -40,6 +40,7 @@ def schedule() -> dict[str, dict[str, object]]:
         **sweeps,
         "purge": {"task": "events.tasks.purge", "schedule": timedelta(hours=1)},
         "notice expiring keys": {"task": "merchants.tasks.notice_expiring_keys", "schedule": timedelta(minutes=10)},
+        "ending cards": {"task": "payments.tasks.tell_of_ending_cards", "schedule": timedelta(hours=1)},
         "due evidence": {"task": "payments.tasks.tell_of_due_evidence", "schedule": timedelta(minutes=15)},
     }
 

@@ -81,6 +81,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("payments.payment", "Payments", "payments"),
             ("payments.refund", "Refunds", "undo"),
             ("payments.dispute", "Disputes", "gavel"),
+            ("payments.savedmethod", "Saved methods", "credit_card"),
             ("payments.unallocatedreceipt", "Unallocated receipts", "help_center"),
             ("payments.operation", "Operations", "sync_alt"),
         ),

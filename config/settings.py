@@ -177,6 +177,10 @@ BREAKER_REST = timedelta(seconds=env.float("BREAKER_REST_SECONDS", default=5))
 BREAKER_LONGEST_REST = timedelta(seconds=60)
 EVIDENCE_NOTICES = (timedelta(days=3), timedelta(days=1))
 """How long before the evidence of a dispute is due its merchant is told so, once each."""
+CUSTOMER_ACTION_LIFE = timedelta(hours=env.float("CUSTOMER_ACTION_HOURS", default=72))
+"""How long a customer has to answer their bank: for a card that is being saved, or charged while they were away."""
+CARD_NOTICE = timedelta(days=30)
+"""How long before the end of a saved card's last month its merchant is told so."""
 RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)
 """Multiplies the times at which providers declare that they want to be asked."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)

@@ -7,7 +7,7 @@ from django.urls import include, path
 from config import health, metrics_page, reference
 from merchants import doors
 from merchants.views import NoSuchPath
-from payments.api import come_back
+from payments.pages import authenticate, come_back
 
 urlpatterns = [
     path("v1/openapi.json", reference.document),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("callbacks/<str:token>/<str:door>", doors.callback),
     path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),
     path("return/<str:token>", come_back),
+    path("authenticate/<str:token>", authenticate),
     path("docs", reference.page),
     path("docs/errors/<str:code>", reference.error),
     path("healthz", health.alive),

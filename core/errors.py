@@ -115,6 +115,14 @@ class NoRoute(InvalidRequest):
     )
 
 
+class SavedMethodUnusable(InvalidRequest):
+    """The saved method cannot be charged: it is detached, expired or not set up yet, or its provider account is
+    switched off."""
+
+    code, title = "saved_method_unusable", "The saved method cannot be charged"
+    remedy = "Read the saved method, and ask the customer for another card where it is detached or expired."
+
+
 class Unauthorized(ApiError):
     """The key is missing, unknown, expired or revoked, or it came from an address that it may not be used from. One
     answer stands for all of these."""

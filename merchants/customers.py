@@ -36,6 +36,8 @@ _SEARCHED: Mapping[str, Callable[[str], str]] = {"email": contacts.email, "phone
 
 Repoint = Callable[[Customer, Customer], None]
 _pointers: list[Repoint] = []
+Forget = Callable[[Customer, str], None]
+_keepers: list[Forget] = []
 
 
 def on_merge(repoint: Repoint) -> None:
@@ -45,6 +47,14 @@ def on_merge(repoint: Repoint) -> None:
     there, and is found through `everyone_of`.
     """
     _pointers.append(repoint)
+
+
+def on_erase(forget: Forget) -> None:
+    """Register what a table that points to customers does when one is erased: `forget(customer, by)`.
+
+    It is called in the erasure's transaction with the row locked, for the customer and for each duplicate.
+    """
+    _keepers.append(forget)
 
 
 def create_customer(
@@ -152,6 +162,8 @@ def erase_customer(customer: Customer, *, by: str) -> Customer:
 
 
 def _erase(row: Customer, by: str) -> None:
+    for forget in _keepers:
+        forget(row, by)
     destroyed = sealing.destroy_data_key(row)
     emptied: dict[str, Any] = dict.fromkeys([*CONTACT, "reference", "email_fingerprint", "phone_fingerprint"])
     emptied |= dict.fromkeys([*(f"{name}_hint" for name in _MASKS), "fingerprint_key"], "")

@@ -26,7 +26,13 @@ from core.admin_columns import (
 from core.money import Money
 from events import subjects
 from events.timeline import moments
-from payments import admin_disputes, admin_receipts, admin_timeline, states  # noqa: F401  (pages register themselves)
+from payments import (  # noqa: F401  (pages register themselves)
+    admin_disputes,
+    admin_receipts,
+    admin_saved_methods,
+    admin_timeline,
+    states,
+)
 from payments.finding import find_payments
 from payments.models import Operation, Payment, Refund
 from payments.providers import REGISTRY
@@ -58,6 +64,10 @@ def _flags(payment: Payment) -> Any:
 
 def _failure(row: Any) -> str:
     return f"{row.failure_code}: {row.failure_message}" if row.failure_code else "-"
+
+
+def _presence(payment: Payment) -> str:
+    return "absent" if payment.off_session else "there"
 
 
 MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
@@ -116,6 +126,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         (column("fee", _fee), column("net", _net), column("settlement", _settlement)),
         (MERCHANT, "reference", MODE),
         ("method", column("payer", lambda row: row.instrument_hint or "-"), link_column("customer_id")),
+        (link_column("saved_method_id"), column("presence", _presence, title="payer")),
         FAILURE,
         (
             moment_column("created_at"),

@@ -3,8 +3,6 @@
 from typing import ClassVar
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, HttpResponseRedirect
-from django.views.decorators.http import require_GET
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +17,7 @@ from merchants.views import ApiView
 from payments import finding, serializers
 from payments.models import Payment, Refund
 from payments.presentation import present_payment, present_refund
-from payments.services import browsers, changing, resolving, simulating, taking
+from payments.services import changing, resolving, simulating, taking
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -227,14 +225,3 @@ class SimulateView(ApiView):
             return resolving.found(payment.pk)
 
         return self.once(act=act, resume=resolving.found, present=present_payment, status=202)
-
-
-@require_GET
-def come_back(request: HttpRequest, token: str) -> HttpResponse:
-    """A browser returns from the provider: ask, prove nothing, and send it on to the merchant."""
-    target = browsers.come_back(token)
-    if target is None:
-        return HttpResponseNotFound("not found", content_type="text/plain")
-    response = HttpResponseRedirect(target)
-    response["Referrer-Policy"] = "no-referrer"
-    return response

@@ -7,14 +7,14 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from events import inbox, rotation, subjects
         from ledger import checking
-        from merchants import accounts, scopes
+        from merchants import accounts, customers, scopes
         from payments import accounts as our_accounts
         from payments import books
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
         from payments.models import Operation
         from payments.providers import REGISTRY
-        from payments.services import prompts
+        from payments.services import prompts, saved_changing
 
         for subject in ours.SUBJECTS:
             subjects.register(subject)
@@ -24,6 +24,8 @@ class PaymentsConfig(AppConfig):
         checking.register(books.disagreements)
         rotation.register(rotation.Hashed("open prompts", prompts.rekey_locks))
         rotation.register(rotation.Kept("operations", Operation.objects.count))
+        customers.on_merge(saved_changing.follow_merge)
+        customers.on_erase(saved_changing.follow_erasure)
         scopes.register(
             {
                 "payments:read": "See payments",
@@ -32,5 +34,7 @@ class PaymentsConfig(AppConfig):
                 "disputes:write": "Answer disputes with evidence, or accept them",
                 "refunds:read": "See refunds",
                 "refunds:write": "Refund payments",
+                "saved_methods:read": "See saved methods",
+                "saved_methods:write": "Save methods, choose the default one, and give them up",
             }
         )

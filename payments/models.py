@@ -11,7 +11,8 @@ from merchants.models import Customer, Merchant, ProviderAccount
 from payments import states
 from payments.arrival_models import Registration, UnallocatedReceipt
 from payments.dispute_models import Dispute, DisputeMovement
-from payments.providers.base import Kind, ReceiptKind
+from payments.providers.base import FailureCode, Kind, ReceiptKind
+from payments.saved_models import ProviderCustomer, SavedMethod
 
 __all__ = [
     "Attempt",
@@ -21,9 +22,11 @@ __all__ = [
     "Operation",
     "Overpayment",
     "Payment",
+    "ProviderCustomer",
     "Receipt",
     "Refund",
     "Registration",
+    "SavedMethod",
     "UnallocatedReceipt",
 ]
 
@@ -33,7 +36,8 @@ class Payment(Subjected):
 
     `fee_amount` is what its captures cost and `net_amount` what is left, both in `settlement_currency`; they are
     what is expected until `fee_is_final`. `settlement_reference` is the provider's id of the line that settles it,
-    and then of the settlement itself.
+    and then of the settlement itself. `link_hash` is that of the token in the link by which an absent payer is
+    brought back.
     """
 
     class Capture(models.TextChoices):
@@ -43,6 +47,8 @@ class Payment(Subjected):
     id = PublicIdField(prefix="pay")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="payments")
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="payments", db_index=False)
+    saved_method = models.ForeignKey(SavedMethod, models.PROTECT, null=True, related_name="payments", db_index=False)
+    off_session = models.BooleanField(default=False)
     state = state_field(states.PAYMENT)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -58,6 +64,8 @@ class Payment(Subjected):
     next_action = models.JSONField(null=True)
     failure_code = models.CharField(max_length=32, blank=True, default="")
     failure_message = models.CharField(max_length=300, blank=True, default="")
+    failure_is_final = models.BooleanField(default=False)
+    link_hash = models.CharField(max_length=64, null=True)
     captured_amount = models.BigIntegerField(default=0)
     refund_reserved = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(default=0)
@@ -81,6 +89,9 @@ class Payment(Subjected):
                 name="refunds_stay_within_captured",
             ),
             models.UniqueConstraint(fields=["id", "livemode"], name="payment_has_one_mode"),
+            models.UniqueConstraint(
+                fields=["link_hash"], name="one_payment_per_link", condition=Q(link_hash__isnull=False)
+            ),
         ]
         indexes = [
             models.Index(fields=["merchant", "livemode", "-id"], name="payment_list"),
@@ -88,6 +99,9 @@ class Payment(Subjected):
             models.Index(fields=["-id"], name="payment_newest"),
             models.Index(fields=["customer", "-id"], name="payment_customer", condition=Q(customer__isnull=False)),
             models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="payment_history"),
+            models.Index(
+                fields=["saved_method", "-id"], name="payment_saved_method", condition=Q(saved_method__isnull=False)
+            ),
         ]
         permissions = [
             ("act_on_payment", "Can ask about, cancel, refund or accept a payment"),
@@ -101,6 +115,11 @@ class Payment(Subjected):
     @property
     def is_open(self) -> bool:
         return self.state not in states.PAYMENT.terminals
+
+    @property
+    def failure_is_retryable(self) -> bool:
+        """Whether the same charge may succeed later: a soft decline. False where nothing has failed."""
+        return bool(self.failure_code) and not self.failure_is_final and FailureCode(self.failure_code).is_retryable
 
     @property
     def refundable_amount(self) -> int:
@@ -129,6 +148,7 @@ class Attempt(Subjected):
     failure_code = models.CharField(max_length=32, blank=True, default="")
     failure_provider_code = models.CharField(max_length=100, blank=True, default="")
     failure_message = models.CharField(max_length=300, blank=True, default="")
+    failure_is_final = models.BooleanField(default=False)
     late = models.BooleanField(default=False)
 
     class Meta:
@@ -228,6 +248,11 @@ class Operation(Work, Subjected):
                 fields=["attempt"],
                 name="one_open_capture_or_cancel",
                 condition=Q(kind__in=["capture", "cancel"], state__in=["created", "sending", "unknown"]),
+            ),
+            models.UniqueConstraint(
+                fields=["attempt"],
+                name="one_open_confirm",
+                condition=Q(kind="confirm", state__in=["created", "sending", "unknown"]),
             ),
             models.UniqueConstraint(
                 fields=["dispute"],

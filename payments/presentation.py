@@ -4,6 +4,7 @@ from typing import Any
 
 from core import clock
 from payments.models import Attempt, Dispute, Operation, Payment, Refund, UnallocatedReceipt
+from payments.services import payer_links
 from payments.states import OperationState
 
 
@@ -22,11 +23,13 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "method": payment.method,
         "capture": payment.capture,
         "customer": payment.customer_id,
+        "saved_method": payment.saved_method_id,
+        "off_session": payment.off_session,
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,
         "description": payment.description or None,
-        "next_action": payment.next_action,
-        "failure": _failure(payment),
+        "next_action": payer_links.next_action_of(payment),
+        "failure": _payment_failure(payment),
         "late": payment.late,
         "underpaid": payment.underpaid,
         "attempts": [_attempt(attempt) for attempt in payment.attempts.all()],
@@ -40,9 +43,8 @@ def present_payment(payment: Payment) -> dict[str, Any]:
 
 def payment_snapshot(payment: Payment) -> dict[str, Any]:
     """The payment as events carry it: no address where anybody could act on it (security.md 5)."""
-    shown = present_payment(payment)
-    action = shown["next_action"]
-    return {**shown, "next_action": {"type": action["type"]} if action else None}
+    action = payment.next_action
+    return {**present_payment(payment), "next_action": {"type": action["type"]} if action else None}
 
 
 def present_refund(refund: Refund) -> dict[str, Any]:
@@ -148,6 +150,11 @@ def _settlement(payment: Payment) -> dict[str, Any] | None:
         "date": payment.settles_on.isoformat() if payment.settles_on else None,
         "is_settled": payment.is_settled,
     }
+
+
+def _payment_failure(payment: Payment) -> dict[str, Any] | None:
+    shown = _failure(payment)
+    return {**shown, "retryable": payment.failure_is_retryable} if shown else None
 
 
 def _failure(row: Payment | Refund | Attempt | Operation) -> dict[str, str] | None:

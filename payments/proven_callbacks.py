@@ -4,10 +4,10 @@ from django.db import transaction
 
 from events import inbox
 from events.models import Callback
-from payments.models import Attempt
+from payments.models import Attempt, SavedMethod
 from payments.providers.base import Notice, Report, Topic, Word
 from payments.providers.disputes import DisputeWord
-from payments.services import booking, dashboard_refunds, dispute_booking, refund_booking
+from payments.services import booking, dashboard_refunds, dispute_booking, refund_booking, saved_booking
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt
 
@@ -21,6 +21,8 @@ def follow(callback: Callback, notice: Notice) -> None:
         _apply_refund(callback, notice, notice.report, because)
     elif notice.topic is Topic.DISPUTE:
         _apply_dispute(callback, notice, notice.report, because)
+    elif notice.topic in (Topic.SETUP, Topic.METHOD):
+        _apply_saved(callback, notice, notice.report, because)
     else:
         _apply_payment(callback, notice, notice.report, because)
 
@@ -61,6 +63,27 @@ def _apply_dispute(callback: Callback, notice: Notice, report: Report, because: 
         dispute = dispute_booking.find_or_open(locked, report)
         dispute_booking.apply_to_dispute(dispute, report, because)
         inbox.finish(callback, settled_state(report), subject=dispute.pk, note=report.provider_status)
+
+
+def _apply_saved(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
+    """A set-up moves by its word. Of a method that is kept, only its end is final: what else is said may be stale."""
+    known_as = "setup_id" if notice.topic is Topic.SETUP else "provider_id"
+    mine = SavedMethod.objects.filter(account=callback.account)
+    found = mine.filter(**{known_as: report.provider_id}).first()
+    if found is None and notice.topic is Topic.SETUP and notice.reference:
+        found = mine.filter(reference=notice.reference, setup_id="").first()
+    if found is None:
+        inbox.finish(callback, Callback.State.UNMATCHED, note=f"no saved method here is {report.provider_id!r}")
+        return
+    with transaction.atomic():
+        locked = saved_booking.lock_saved(found)
+        if notice.topic is Topic.SETUP:
+            saved_booking.apply_setup(locked, report, because)
+        elif report.word is Word.CANCELLED:
+            saved_booking.apply_method(locked, report, because)
+        elif locked.state in saved_booking.KEPT:
+            saved_booking.ask_soon(locked)
+        inbox.finish(callback, settled_state(report), subject=locked.pk, note=report.provider_status)
 
 
 def _find_attempt(callback: Callback, provider_id: str, reference: str) -> Attempt | None:

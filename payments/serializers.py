@@ -42,11 +42,17 @@ class AmountField(serializers.IntegerField):
 
 
 class PaymentInput(StrictSerializer):
-    """`phone` for mpesa; `payment_method` (the browser's token) and `return_url` for card."""
+    """`phone` for mpesa; `payment_method` (the browser's token) and `return_url` for card.
+
+    `saved_method` stands for `method`, the instrument and `customer`. With `off_session` its owner is not there: where
+    their bank wants to see them, `next_action` is a link to send them.
+    """
 
     amount = AmountField()
     currency = CurrencyField()
-    method = serializers.ChoiceField(METHODS)
+    method = serializers.ChoiceField(METHODS, required=False, help_text="Needed without a saved method")
+    saved_method = serializers.CharField(max_length=32, required=False, help_text="The id of a saved method")
+    off_session = serializers.BooleanField(default=False)
     phone = serializers.CharField(max_length=20, required=False)
     payment_method = serializers.RegexField(r"^[A-Za-z0-9_]{3,100}$", required=False)
     capture = serializers.ChoiceField(Payment.Capture.choices, default=Payment.Capture.AUTOMATIC)
@@ -62,6 +68,11 @@ class PaymentInput(StrictSerializer):
         if value <= clock.now():
             raise serializers.ValidationError("must lie in the future")
         return value
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "method" not in given and "saved_method" not in given:
+            raise serializers.ValidationError({"method": "This field is required."}, code="required")
+        return given
 
     def instrument(self) -> Secret | None:
         """The payer's phone or token, in a wrapping that shows it nowhere."""
@@ -132,6 +143,11 @@ class FailureOutput(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+@extend_schema_serializer(component_name="PaymentFailure")
+class PaymentFailureOutput(FailureOutput):
+    retryable = serializers.BooleanField(help_text="The same charge may succeed another day: a soft decline")
+
+
 @extend_schema_serializer(component_name="Attempt")
 class AttemptOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
@@ -178,11 +194,13 @@ class PaymentOutput(serializers.Serializer[Any]):
     method = serializers.ChoiceField(METHODS)
     capture = serializers.ChoiceField(Payment.Capture.choices)
     customer = serializers.CharField(allow_null=True)
+    saved_method = serializers.CharField(allow_null=True)
+    off_session = serializers.BooleanField(help_text="It was charged without its payer")
     payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked")
     reference = serializers.CharField(allow_null=True)
     description = serializers.CharField(allow_null=True)
     next_action = serializers.DictField(allow_null=True)
-    failure = FailureOutput(allow_null=True)
+    failure = PaymentFailureOutput(allow_null=True)
     late = serializers.BooleanField(help_text="The money arrived after the payment had ended")
     underpaid = serializers.BooleanField()
     attempts = AttemptOutput(many=True)

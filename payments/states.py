@@ -57,6 +57,16 @@ class UnallocatedState(TextChoices):
     ASSIGNED = "assigned"
 
 
+class SavedMethodState(TextChoices):
+    CREATED = "created"
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    DETACHED = "detached"
+
+
 _P, _A, _O, _R, _D = PaymentState, AttemptState, OperationState, RefundState, DisputeState
 _PAYMENT_ENDS = (_P.SUCCEEDED, _P.FAILED, _P.CANCELLED, _P.EXPIRED)
 
@@ -136,3 +146,21 @@ UNALLOCATED = Machine(
     edges={UnallocatedState.OPEN: (UnallocatedState.ASSIGNED,), UnallocatedState.ASSIGNED: ()},
     success=(UnallocatedState.ASSIGNED,),
 )
+
+_S = SavedMethodState
+_SET_UP = (_S.ACTIVE, _S.FAILED, _S.DETACHED)
+
+SAVED_METHOD = Machine(
+    start=_S.CREATED,
+    edges={
+        _S.CREATED: (_S.PROCESSING, _S.REQUIRES_ACTION, *_SET_UP),
+        _S.PROCESSING: (_S.REQUIRES_ACTION, *_SET_UP),
+        _S.REQUIRES_ACTION: (_S.PROCESSING, *_SET_UP),
+        _S.ACTIVE: (_S.EXPIRED, _S.DETACHED),
+        _S.EXPIRED: (_S.ACTIVE, _S.DETACHED),
+        _S.FAILED: (),
+        _S.DETACHED: (),
+    },
+    success=(_S.ACTIVE,),
+)
+"""An expired card that its bank has renewed is active again."""

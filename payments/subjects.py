@@ -4,8 +4,9 @@ from django.db.models import F, OuterRef, Subquery
 
 from events.subjects import Subject, Transactions
 from payments import states
-from payments.models import Attempt, Dispute, Operation, Payment, Refund, UnallocatedReceipt
+from payments.models import Attempt, Dispute, Operation, Payment, Refund, SavedMethod, UnallocatedReceipt
 from payments.presentation import payment_snapshot, present_dispute, present_refund, unallocated_snapshot
+from payments.saved_presentation import saved_method_snapshot
 
 
 def _relatives(payment: Payment) -> list[str]:
@@ -83,6 +84,15 @@ SUBJECTS = (
         present=unallocated_snapshot,
         facts=frozenset({"unallocated"}),
         search=("id", "reference"),
+    ),
+    Subject(
+        prefix="sm",
+        kind="saved_method",
+        model=SavedMethod,
+        machine=states.SAVED_METHOD,
+        present=saved_method_snapshot,
+        facts=frozenset({"expiring", "made_default", "updated"}),
+        search=("id", "provider_id"),
     ),
     Subject(prefix="att", kind="attempt", model=Attempt, machine=states.ATTEMPT, search=("provider_id",)),
     Subject(prefix="op", kind="operation", model=Operation, machine=states.OPERATION),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import api, api_disputes, api_receipts
+from payments import api, api_disputes, api_receipts, api_saved_methods
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
@@ -13,6 +13,10 @@ urlpatterns = [
     path("disputes/<str:dispute_id>", api_disputes.DisputeView.as_view()),
     path("disputes/<str:dispute_id>/evidence", api_disputes.EvidenceView.as_view()),
     path("disputes/<str:dispute_id>/accept", api_disputes.AcceptView.as_view()),
+    path("saved-methods", api_saved_methods.SavedMethodsView.as_view()),
+    path("saved-methods/<str:saved_method_id>", api_saved_methods.SavedMethodView.as_view()),
+    path("saved-methods/<str:saved_method_id>/default", api_saved_methods.DefaultView.as_view()),
+    path("saved-methods/<str:saved_method_id>/detach", api_saved_methods.DetachView.as_view()),
     path("unallocated-receipts", api_receipts.UnallocatedReceiptsView.as_view()),
     path("unallocated-receipts/<str:receipt_id>", api_receipts.UnallocatedReceiptView.as_view()),
     path("unallocated-receipts/<str:receipt_id>/assign", api_receipts.AssignView.as_view()),

@@ -26,8 +26,19 @@ from merchants.models import (
     ProviderAccount,
     WebhookEndpoint,
 )
-from payments.models import Attempt, Dispute, Operation, Payment, Receipt, Refund, UnallocatedReceipt
-from payments.states import AttemptState, DisputeState, OperationState, PaymentState, RefundState
+from payments.models import (
+    Attempt,
+    Dispute,
+    Operation,
+    Payment,
+    ProviderCustomer,
+    Receipt,
+    Refund,
+    SavedMethod,
+    UnallocatedReceipt,
+)
+from payments.saved_models import end_of_month
+from payments.states import AttemptState, DisputeState, OperationState, PaymentState, RefundState, SavedMethodState
 
 STRIPE_CREDENTIALS: dict[str, Any] = {
     "secret_key": "sk_test_factory_made_secret_key",
@@ -231,6 +242,53 @@ class DisputeFactory(DjangoModelFactory[Dispute]):
     currency = factory.SelfAttribute("payment.currency")
     reason = "fraudulent"
     provider_id = factory.Sequence(lambda number: f"dp_{number}")
+
+
+class SavedMethodFactory(DjangoModelFactory[SavedMethod]):
+    """A card that is kept; one that is not has neither card nor id there."""
+
+    class Meta:
+        model = SavedMethod
+
+    merchant = factory.SubFactory(MerchantFactory)
+    livemode = False
+    customer = factory.SubFactory(
+        CustomerFactory, merchant=factory.SelfAttribute("..merchant"), livemode=factory.SelfAttribute("..livemode")
+    )
+    account = factory.SubFactory(
+        ProviderAccountFactory,
+        merchant=factory.SelfAttribute("..merchant"),
+        livemode=factory.SelfAttribute("..livemode"),
+    )
+    state = SavedMethodState.ACTIVE
+    method = "card"
+    reference = factory.LazyFunction(lambda: ids.random_reference(length=26))
+    setup_key = factory.LazyFunction(lambda: ids.random_reference(length=32))
+    closing_key = factory.LazyFunction(lambda: ids.random_reference(length=32))
+    token_hash = factory.LazyFunction(ids.random_token)
+    setup_ends_at = factory.LazyFunction(lambda: clock.now() + timedelta(hours=72))
+    provider_id = factory.Sequence(lambda number: f"pm_{number}")
+    brand = "visa"
+    last4 = "4242"
+    exp_month = 8
+    exp_year = 2030
+    ends_at = factory.LazyAttribute(lambda row: end_of_month(row.exp_year, row.exp_month))
+    by = "tests"
+    lane = factory.SelfAttribute("account.pk")
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> SavedMethod:
+        holder, _ = ProviderCustomer.objects.get_or_create(
+            account=given["account"],
+            customer=given["customer"],
+            defaults={
+                "merchant": given["merchant"],
+                "livemode": given["livemode"],
+                "provider_id": f"cus_{ids.random_reference(length=14)}",
+                "key": ids.random_reference(length=32),
+            },
+        )
+        return super()._create(model_class, *args, holder=holder, **given)
 
 
 class OperationFactory(DjangoModelFactory[Operation]):

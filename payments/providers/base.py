@@ -16,11 +16,10 @@ from core.crypto import Secret
 from core.http import Request, Response
 from core.money import Money
 from core.providers import Door, OperationDeclaration, TokenStore, Unsupported
+from payments.providers.failures import Failure, FailureCode
 from payments.providers.reports import (
     Admission,
     Cost,
-    Failure,
-    FailureCode,
     MoneyMoved,
     Notice,
     ReceiptKind,
@@ -28,6 +27,7 @@ from payments.providers.reports import (
     Topic,
     Word,
 )
+from payments.providers.saving import Saving, SavingOrder
 
 __all__ = [
     "Admission",
@@ -117,8 +117,9 @@ class Order:
     repeated, `money` what this operation asks. `callback_url` gives the URL of a door for this operation.
     `provider_id` is the provider's id of the payment once known; `target_id` the provider's id of what is
     asked about or acted on: for a REFUND and its LOOKUP the receipt, or the refund's own transaction; for EVIDENCE
-    and ACCEPT the dispute. `evidence` holds texts by the names of `disputes.EVIDENCE_FIELDS`; `submits` hands all
-    that was given so far to the bank, for good.
+    and ACCEPT the dispute. For a saved instrument `customer_id` is whose it is there; `off_session` says that the payer
+    is not there to answer their bank. `evidence` holds texts by the names of `disputes.EVIDENCE_FIELDS`; `submits`
+    hands all that was given so far to the bank, for good.
     `channel` is the bank, wallet or shop of a method that has several. `lines` need not add up to `money`. `made_at`
     is when the payment was asked for at this provider, and `expires_at` when the merchant wants it to end.
     """
@@ -135,6 +136,8 @@ class Order:
     description: str = ""
     provider_id: str = ""
     target_id: str = ""
+    customer_id: str = ""
+    off_session: bool = False
     evidence: Mapping[str, str] = field(default_factory=dict, repr=False)
     submits: bool = False
     channel: str = ""
@@ -187,7 +190,7 @@ class Capabilities:
     room. A reference has at most `reference_length` characters of `reference_alphabet`. Where a provider
     `reports_cost`, what a capture cost is asked for until it is told; elsewhere the account's own fee
     schedule says it. Where a provider `registers_doors`, the addresses of the doors that belong to no operation
-    are told to it by a call.
+    are told to it by a call. `saving` says how it keeps methods for later charges, where it does.
     """
 
     methods: Mapping[str, MethodCapability]
@@ -200,6 +203,7 @@ class Capabilities:
     in_flight: int = 40
     reports_cost: bool = False
     registers_doors: bool = False
+    saving: Saving | None = None
 
 
 Credentials = TypeVar("Credentials")
@@ -284,6 +288,26 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def fetch_cost(self, order: Order) -> Step:
         """Read what a capture cost: a report with its `cost`, once that is final. For who `reports_cost`."""
         raise Unsupported(f"{self.name} does not tell what a capture cost")
+
+    def introduce(self, order: SavingOrder) -> Step:
+        """Make the customer there. This and what follows is for who has `saving`."""
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def set_up(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def fetch_setup(self, order: SavingOrder) -> Step:
+        """Read what became of a set-up: by its id, or by our reference."""
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def cancel_setup(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def detach(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
+
+    def fetch_method(self, order: SavingOrder) -> Step:
+        raise Unsupported(f"{self.name} keeps no methods")
 
     def source_addresses(self) -> tuple[str, ...]:
         """Addresses and CIDR blocks that callbacks may come from; empty means any."""

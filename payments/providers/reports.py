@@ -9,6 +9,8 @@ from typing import Any
 from core.crypto import Secret
 from core.money import Money
 from payments.providers.disputes import DisputeReport
+from payments.providers.failures import Failure
+from payments.providers.saving import MethodReport
 
 
 class Word(StrEnum):
@@ -28,38 +30,9 @@ class Word(StrEnum):
     UNKNOWN = "unknown"
 
 
-class FailureCode(StrEnum):
-    """The closed list of `failure.code`. The provider's own word is kept beside it as evidence."""
-
-    DECLINED = "declined"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    LIMIT_EXCEEDED = "limit_exceeded"
-    AUTHENTICATION_FAILED = "authentication_failed"
-    EXPIRED_INSTRUMENT = "expired_instrument"
-    INVALID_INSTRUMENT = "invalid_instrument"
-    CANCELLED_BY_PAYER = "cancelled_by_payer"
-    PAYER_UNREACHABLE = "payer_unreachable"
-    PAYER_BUSY = "payer_busy"
-    TIMED_OUT = "timed_out"
-    DUPLICATE = "duplicate"
-    INVALID_REQUEST = "invalid_request"
-    PROVIDER_CONFIGURATION = "provider_configuration"
-    PROVIDER_UNAVAILABLE = "provider_unavailable"
-    PROVIDER_ERROR = "provider_error"
-
-
 class ReceiptKind(StrEnum):
     CAPTURE = "capture"
     REFUND = "refund"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """`message` may be shown to the merchant; `provider_code` is the provider's own word."""
-
-    code: FailureCode
-    message: str
-    provider_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +68,8 @@ class Report:
     `{"type": "prompt"}`, `{"type": "qr", "qr_string"}`, or `{"type": "instructions", "channel", "code"}`, the number to
     pay to or to show. `expires_at` is when that ends by itself, where the provider says so.
     `cost` is told with captured money by an answer that shows it, and None elsewhere. `dispute` is what is said of
-    a dispute; `word` then says only whether the write that is asked about took effect.
+    a dispute; `word` then says only whether the write that is asked about took effect. `method` is what is said of a
+    saved method, of which `word` says how it stands: SUCCEEDED is kept, CANCELLED is not there any more.
     """
 
     word: Word
@@ -109,6 +83,7 @@ class Report:
     still_payable: bool = False
     cost: Cost | None = None
     dispute: DisputeReport | None = None
+    method: MethodReport | None = None
 
 
 class Topic(StrEnum):
@@ -116,6 +91,7 @@ class Topic(StrEnum):
 
     ARRIVAL is money that has come to the account whether or not we asked for it; VALIDATION asks whether such
     money may come, at a door that wants an answer. Both name what the payer typed as the notice's `reference`.
+    SETUP is of a method that is being saved, METHOD of one that is kept, or is not any more.
     """
 
     PAYMENT = "payment"
@@ -123,6 +99,8 @@ class Topic(StrEnum):
     DISPUTE = "dispute"
     ARRIVAL = "arrival"
     VALIDATION = "validation"
+    SETUP = "setup"
+    METHOD = "method"
     NOTHING = "nothing"
 
 

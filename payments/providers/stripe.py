@@ -1,8 +1,9 @@
-"""Stripe: card payments by PaymentIntent, from a payment method that the browser made.
+"""Stripe: card payments by PaymentIntent, from a payment method that the browser made or that a SetupIntent has kept.
 
-Sources: docs.stripe.com/api (payment_intents, refunds, disputes, errors, idempotent_requests, events), /currencies,
-/declines/codes, /webhooks/signature and /expand/use-cases; Stripe's OpenAPI file (schemas charge.balance_transaction,
-balance_transaction). Assumed, as they are silent: a 429 `rate_limit` has begun no work.
+Sources: docs.stripe.com/api (payment_intents, setup_intents, customers, payment_methods, refunds, disputes, errors,
+idempotent_requests, events), /currencies, /declines/codes, /webhooks/signature and /expand/use-cases; Stripe's OpenAPI
+file (schemas charge.balance_transaction, balance_transaction). Assumed, as they are silent: a 429 `rate_limit` has
+begun no work.
 """
 
 import re
@@ -49,6 +50,7 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
+from payments.providers.saving import Card, MethodReport, Saving, SavingOrder
 
 _EXPONENTS: Mapping[str, int] = {
     currency: exponent
@@ -121,13 +123,21 @@ _TOPICS: Mapping[str, Topic] = {
     "charge.dispute.funds_withdrawn": Topic.DISPUTE,
     "charge.dispute.funds_reinstated": Topic.DISPUTE,
     "charge.dispute.closed": Topic.DISPUTE,
+    "setup_intent.requires_action": Topic.SETUP,
+    "setup_intent.succeeded": Topic.SETUP,
+    "setup_intent.setup_failed": Topic.SETUP,
+    "setup_intent.canceled": Topic.SETUP,
+    "payment_method.updated": Topic.METHOD,
+    "payment_method.automatically_updated": Topic.METHOD,
+    "payment_method.detached": Topic.METHOD,
 }
 """Every other event says nothing that we act on. Nor does `charge.refunded`: its object is the charge, which
 only sums up its refunds, while each speaks for itself in `refund.*` (older: `charge.refund.updated`)."""
 
 _FAILURES: Mapping[str, FailureCode] = {
-    "authentication_required": FailureCode.AUTHENTICATION_FAILED,
+    "authentication_required": FailureCode.AUTHENTICATION_REQUIRED,
     "payment_intent_authentication_failure": FailureCode.AUTHENTICATION_FAILED,
+    "setup_intent_authentication_failure": FailureCode.AUTHENTICATION_FAILED,
     "insufficient_funds": FailureCode.INSUFFICIENT_FUNDS,
     "card_velocity_exceeded": FailureCode.LIMIT_EXCEEDED,
     "amount_too_large": FailureCode.LIMIT_EXCEEDED,
@@ -147,8 +157,32 @@ _FAILURES: Mapping[str, FailureCode] = {
 """By `decline_code`, `code` or a refund's `failure_reason`. What is not here is declined: of a lost or stolen
 card the payer learns no more than that."""
 
+_FINAL = frozenset(
+    (
+        "card_not_supported",
+        "currency_not_supported",
+        "do_not_try_again",
+        "fraudulent",
+        "highest_risk_level",
+        "invalid_account",
+        "lost_card",
+        "merchant_blacklist",
+        "new_account_information_available",
+        "pickup_card",
+        "restricted_card",
+        "revocation_of_all_authorizations",
+        "revocation_of_authorization",
+        "security_violation",
+        "stolen_card",
+        "stop_payment_order",
+        "transaction_not_allowed",
+    )
+)
+"""Decline codes after which the same card is not worth another try, by "next steps" of /declines/codes."""
+
 _MESSAGES: Mapping[FailureCode, str] = {
     FailureCode.DECLINED: "The card was declined.",
+    FailureCode.AUTHENTICATION_REQUIRED: "The payer's bank wants to see the payer.",
     FailureCode.AUTHENTICATION_FAILED: "The payer could not be authenticated.",
     FailureCode.INSUFFICIENT_FUNDS: "There is not enough money on the account.",
     FailureCode.LIMIT_EXCEEDED: "The amount is outside what the card or Stripe allows.",
@@ -164,6 +198,7 @@ _CHANGE = OperationDeclaration(
 _CREATION = replace(_CHANGE, lookup=Lookup.LISTING)
 _PAGE = 100
 _EXPANDED = {"expand[]": "latest_charge.balance_transaction"}
+_WITH_CARD = {"expand[]": "payment_method"}
 _CAPTURE_LINES = ("charge", "payment")
 _REFUND_IDS = ("re_", "pyr_")
 _ANSWERS = (Kind.EVIDENCE, Kind.ACCEPT)
@@ -203,6 +238,7 @@ class Stripe(PaymentProvider[Credentials, Options]):
             Kind.CREATE: _CREATION,
             Kind.CAPTURE: _CHANGE,
             Kind.CANCEL: _CHANGE,
+            Kind.CONFIRM: _CHANGE,
             Kind.REFUND: _CREATION,
             Kind.EVIDENCE: _CHANGE,
             Kind.ACCEPT: _CHANGE,
@@ -210,6 +246,7 @@ class Stripe(PaymentProvider[Credentials, Options]):
         doors={"events": Door(Proof.FULL)},
         refunds="partial",
         reports_cost=True,
+        saving=Saving(methods=frozenset({"card"}), declaration=_CREATION),
     )
 
     @classmethod
@@ -254,7 +291,10 @@ class Stripe(PaymentProvider[Credentials, Options]):
             "payment_method_types[]": "card",
             "confirm": "true",
             "capture_method": "manual" if order.manual_capture else "automatic",
-            "return_url": order.return_url,
+            # An absent payer is sent nowhere: what their bank wants comes as an error.
+            "return_url": "" if order.off_session else order.return_url,
+            "customer": order.customer_id,
+            "off_session": "true" if order.off_session else "",
             "description": order.description,
             "statement_descriptor_suffix": self.options.statement_descriptor_suffix,
             "metadata[reference]": order.reference,
@@ -265,6 +305,11 @@ class Stripe(PaymentProvider[Credentials, Options]):
         """Take up to what is held; Stripe lets go of the rest."""
         form = {"amount_to_capture": self.units(order.money)}
         return self._write(order, f"{_intent_path(order)}/capture", form)
+
+    def confirm(self, order: Order) -> Step:
+        """The same intent once more, now that its payer is there to answer the bank."""
+        form = {"payment_method": order.instrument.reveal() if order.instrument else "", "return_url": order.return_url}
+        return self._write(order, f"{_intent_path(order)}/confirm", form)
 
     def cancel(self, order: Order) -> Step:
         return self._write(order, f"{_intent_path(order)}/cancel", {})
@@ -293,15 +338,54 @@ class Stripe(PaymentProvider[Credentials, Options]):
         return self._write(order, f"{_dispute_path(order)}/close", {})
 
     def _write(self, order: Order, path: str, form: Mapping[str, object]) -> Step:
+        request = self._post(path, order.operation_key, form)
+        return Step(request, partial(_read_written, order.kind))
+
+    def _post(self, path: str, key: str, form: Mapping[str, object]) -> Request:
         # An empty text would unset a field, which is not what leaving it out means.
         body = urlencode({name: value for name, value in form.items() if value != ""}).encode()
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
-            "Idempotency-Key": order.operation_key,
+            "Idempotency-Key": key,
             "Stripe-Version": self.options.api_version,
         }
-        request = Request("POST", self.connection.base_url + path, headers, body)
-        return Step(request, partial(_read_written, order.kind))
+        return Request("POST", self.connection.base_url + path, headers, body)
+
+    def introduce(self, order: SavingOrder) -> Step:
+        """Stripe is told nothing of the customer but our reference."""
+        request = self._post("/v1/customers", order.key, {"metadata[reference]": order.reference})
+        return Step(request, partial(_read_saved, read_customer))
+
+    def set_up(self, order: SavingOrder) -> Step:
+        """Create and confirm in one call, so that one key covers both."""
+        form = {
+            "customer": order.customer_id,
+            "payment_method": order.instrument.reveal() if order.instrument else "",
+            "payment_method_types[]": "card",
+            "usage": "off_session",
+            "confirm": "true",
+            "return_url": order.return_url,
+            "metadata[reference]": order.reference,
+            **_WITH_CARD,
+        }
+        return Step(self._post("/v1/setup_intents", order.key, form), partial(_read_saved, read_setup))
+
+    def fetch_setup(self, order: SavingOrder) -> Step:
+        if order.setup_id:
+            return self._read(f"{_setup_path(order)}?{urlencode(_WITH_CARD)}", read_setup)
+        query = urlencode({"customer": order.customer_id, "limit": _PAGE, "expand[]": "data.payment_method"})
+        return self._read(f"/v1/setup_intents?{query}", partial(_find, order.reference, read_setup))
+
+    def cancel_setup(self, order: SavingOrder) -> Step:
+        request = self._post(f"{_setup_path(order)}/cancel", order.key, _WITH_CARD)
+        return Step(request, partial(_read_saved, read_setup))
+
+    def detach(self, order: SavingOrder) -> Step:
+        """For good. What is not there any more, or is nobody's, is detached as well."""
+        return Step(self._post(f"{_method_path(order)}/detach", order.key, {}), _read_detached)
+
+    def fetch_method(self, order: SavingOrder) -> Step:
+        return self._read(_method_path(order), read_method)
 
     def fetch(self, order: Order) -> Step:
         """By id; without one, by our reference among the newest.
@@ -352,6 +436,14 @@ class Stripe(PaymentProvider[Credentials, Options]):
 
 def _intent_path(order: Order) -> str:
     return f"/v1/payment_intents/{quote(order.provider_id, safe='')}"
+
+
+def _setup_path(order: SavingOrder) -> str:
+    return f"/v1/setup_intents/{quote(order.setup_id, safe='')}"
+
+
+def _method_path(order: SavingOrder) -> str:
+    return f"/v1/payment_methods/{quote(order.method_id, safe='')}"
 
 
 def _dispute_path(order: Order) -> str:
@@ -417,6 +509,44 @@ def _with_redirect(report: Report, action: Mapping[str, Any]) -> Report:
     if action["type"] != "redirect_to_url":
         return replace(report, word=Word.UNKNOWN)
     return replace(report, next_action={"type": "redirect", "url": _text(action["redirect_to_url"]["url"])})
+
+
+def read_customer(customer: Mapping[str, Any]) -> Report:
+    _check_kind(customer, "customer")
+    return Report(Word.SUCCEEDED, _text(customer["id"]))
+
+
+def read_setup(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = None) -> Report:
+    """A SetupIntent in our words. It has the statuses of a PaymentIntent, and waits for another card once refused."""
+    _check_kind(intent, "setup_intent")
+    status = _text(intent["status"])
+    word = _INTENT_WORDS.get(status, Word.UNKNOWN)
+    error = error or intent.get("last_setup_error")
+    if status == "requires_payment_method" and error:
+        word = Word.FAILED
+    report = Report(word, _text(intent["id"]), status, method=_method(intent.get("payment_method")))
+    if word is Word.REQUIRES_ACTION:
+        return _with_redirect(report, intent["next_action"])
+    return replace(report, failure=_failure(error)) if word is Word.FAILED and error else report
+
+
+def read_method(method: Mapping[str, Any]) -> Report:
+    """A PaymentMethod in our words: it is kept as long as it is a customer's."""
+    _check_kind(method, "payment_method")
+    word = Word.SUCCEEDED if method.get("customer") else Word.CANCELLED
+    return Report(word, _text(method["id"]), method=_method(method))
+
+
+def _method(method: object) -> MethodReport:
+    """By its id, or whole where it was expanded. Anything but a card is none that we keep."""
+    if not isinstance(method, Mapping):
+        return MethodReport(method if isinstance(method, str) else "")
+    card = method["card"]
+    month, year = card["exp_month"], card["exp_year"]
+    if type(month) is not int or type(year) is not int or not 1 <= month <= 12 or not 2000 <= year < 9999:
+        raise ValueError("no month that there is")
+    shown = Card(_text(card["brand"]), _text(card["last4"]), month, year, str(card.get("fingerprint") or ""))
+    return MethodReport(_text(method["id"]), shown)
 
 
 def read_refund(refund: Mapping[str, Any]) -> Report:
@@ -488,7 +618,8 @@ def _read_answered(order: Order, dispute: Mapping[str, Any]) -> Report:
 
 def _failure(error: Mapping[str, Any]) -> Failure:
     code = _failure_code(error)
-    return Failure(code, _MESSAGES.get(code, _MESSAGES[FailureCode.DECLINED]), _provider_code(error))
+    is_final = any(error.get(name) in _FINAL for name in ("decline_code", "code"))
+    return Failure(code, _MESSAGES.get(code, _MESSAGES[FailureCode.DECLINED]), _provider_code(error), is_final)
 
 
 def _failure_code(error: Mapping[str, Any], default: FailureCode = FailureCode.DECLINED) -> FailureCode:
@@ -544,6 +675,28 @@ def _read_written(kind: Kind, response: Response) -> Report:
         raise OutcomeUnknown(f"answer {response.status} of an unknown shape") from error
 
 
+def _read_saved(read: Callable[..., Report], response: Response) -> Report:
+    """The answer to a write about a saved method; a refusal that shows the set-up tells how that stands."""
+    answer = _decoded(response)
+    try:
+        if response.status == 200:
+            return read(answer)
+        error = answer["error"]
+        if response.status in (400, 402) and error.get("setup_intent"):
+            return read_setup(error["setup_intent"], error=error if response.status == 402 else None)
+        raise _refusal(response.status, error, Kind.CREATE)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise OutcomeUnknown(f"answer {response.status} of an unknown shape") from error
+
+
+def _read_detached(response: Response) -> Report:
+    answer = _decoded(response)
+    code = str((answer.get("error") or {}).get("code"))
+    if response.status == 404 or (response.status == 400 and code == "payment_method_unexpected_state"):
+        return Report(Word.CANCELLED)
+    return _read_saved(read_method, response)
+
+
 def _read_refusal(kind: Kind, status: int, error: Mapping[str, Any]) -> Report:
     """A refusal that shows the intent tells how it stands: what a bank declines exists, and can be paid."""
     intent = error.get("payment_intent")
@@ -551,7 +704,7 @@ def _read_refusal(kind: Kind, status: int, error: Mapping[str, Any]) -> Report:
         report = read_intent(intent, error=error)
         if kind is Kind.CREATE and report.word is Word.CANCELLED:
             return replace(report, word=Word.FAILED)
-        if kind is Kind.CREATE or report.word in (Word.SUCCEEDED, Word.CANCELLED):
+        if kind in (Kind.CREATE, Kind.CONFIRM) or report.word in (Word.SUCCEEDED, Word.CANCELLED):
             return report
     raise _refusal(status, error, kind)
 
@@ -564,7 +717,7 @@ def _refusal(status: int, error: Mapping[str, Any], kind: Kind) -> NothingCreate
     if error["type"] == "idempotency_error":
         # The key was used with other bytes. Whatever it did then, it is no failure of the payment.
         return OutcomeUnknown("Stripe knows this key from another request")
-    declined = status == 402 and kind is not Kind.CREATE
+    declined = status == 402 and kind not in (Kind.CREATE, Kind.CONFIRM)
     if status in (400, 404) or declined or (status == 429 and code == "rate_limit"):
         default = FailureCode.DECLINED if declined else FailureCode.INVALID_REQUEST
         return NothingCreated(f"Stripe refused: {code}", code=_failure_code(error, default), provider_code=code)
@@ -605,7 +758,7 @@ def _read_event(event: Mapping[str, Any]) -> Notice:
         topic,
         report,
         event_id=event_id,
-        payment_provider_id=report.provider_id if topic is Topic.PAYMENT else _payment_of(subject),
+        payment_provider_id=report.provider_id if topic in _OWN_ID else _payment_of(subject),
         reference=str((subject.get("metadata") or {}).get("reference") or ""),
         money=_money(subject["amount"], _text(subject["currency"])) if topic is Topic.REFUND else None,
         livemode=livemode,
@@ -616,7 +769,10 @@ _READERS: Mapping[Topic, Callable[[Mapping[str, Any]], Report]] = {
     Topic.PAYMENT: read_intent,
     Topic.REFUND: read_refund,
     Topic.DISPUTE: read_dispute,
+    Topic.SETUP: read_setup,
+    Topic.METHOD: read_method,
 }
+_OWN_ID = (Topic.PAYMENT, Topic.SETUP, Topic.METHOD)
 
 
 def _payment_of(refund: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from events.models import Attention
 from events.transitions import move, record
 from payments.models import Attempt, Overpayment, Payment, Receipt, Refund, UnallocatedReceipt
 from payments.providers.base import Cost, Failure, MoneyMoved, ReceiptKind, Report, Word
-from payments.services import fees, posting
+from payments.services import fees, payer_links, posting
 from payments.services.preparing import begin_close
 from payments.states import AttemptState, PaymentState, UnallocatedState
 
@@ -331,6 +331,9 @@ def _authorize(attempt: Attempt, because: Because) -> None:
 
 
 def _fail(attempt: Attempt, report: Report, because: Because) -> None:
+    if payer_links.wants_payer(attempt, report):
+        payer_links.bring_back(attempt, by=because.by, because=f"{because}: the bank wants to see the payer")
+        return
     note_failure(attempt, report.failure)
     if not report.still_payable:
         end(attempt, attempt.closing_as or PaymentState.FAILED, because)
@@ -346,6 +349,7 @@ def note_failure(attempt: Attempt, failure: Failure | None) -> None:
         failure_code=str(failure.code),
         failure_message=failure.message[:300],
         failure_provider_code=failure.provider_code[:100],
+        failure_is_final=failure.is_final,
     )
 
 
@@ -366,7 +370,11 @@ def end(attempt: Attempt, payment_state: str, because: Because) -> None:
     attention.settle(attempt.payment, Attention.Reason.UNKNOWN, by=because.by)
     changes: dict[str, object] = {"next_action": None}
     if failed:
-        changes |= {"failure_code": attempt.failure_code, "failure_message": attempt.failure_message}
+        changes |= {
+            "failure_code": attempt.failure_code,
+            "failure_message": attempt.failure_message,
+            "failure_is_final": attempt.failure_is_final,
+        }
     move(attempt.payment, payment_state, by=because.by, because=str(because), **changes)
 
 

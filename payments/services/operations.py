@@ -141,14 +141,14 @@ def leave_unknown(operation: Operation, detail: str) -> None:
     because = Because(by=operation.by, source="answer", detail=detail)
     if operation.refund is not None:
         refund_booking.keep_pending(operation.refund, because)
-    elif operation.kind in (Kind.CREATE, Kind.CANCEL):
+    elif operation.kind in (Kind.CREATE, Kind.CANCEL, Kind.CONFIRM):
         move(operation.attempt.payment, PaymentState.PROCESSING, by=because.by, because=detail)
     _step(operation, OperationState.UNKNOWN, because)
 
 
 def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Because) -> None:
     """Certain: the provider created nothing. A payment whose creation this was has failed."""
-    failure = _failure(fault)
+    failure = failure_of(fault)
     if operation.kind == Kind.CREATE or operation.kind == Kind.REFUND:
         apply_report(operation, Report(Word.FAILED, failure=failure), because)
     elif operation.kind in (Kind.CAPTURE, Kind.CANCEL):
@@ -163,7 +163,8 @@ def _take_back(operation: Operation, failure: Failure) -> None:
     record(attempt.payment, failure_code=str(failure.code), failure_message=failure.message[:300])
 
 
-def _failure(fault: ProviderFault) -> Failure:
+def failure_of(fault: ProviderFault) -> Failure:
+    """Why nothing was created, in the words that a row keeps."""
     code = getattr(fault, "code", FailureCode.PROVIDER_ERROR)
     known = code in FailureCode.__members__.values()
     return Failure(
@@ -185,6 +186,8 @@ def recognise(operation: Operation, because: Because) -> None:
     match operation.kind:
         case Kind.CREATE:
             known, took_effect = bool(attempt.provider_id) or attempt.state == AttemptState.SUCCEEDED, True
+        case Kind.CONFIRM:
+            known, took_effect = attempt.state != AttemptState.OPEN, attempt.state == AttemptState.SUCCEEDED
         case Kind.CAPTURE:
             known, took_effect = attempt.state != AttemptState.OPEN, attempt.state == AttemptState.SUCCEEDED
         case Kind.CANCEL:

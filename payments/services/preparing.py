@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from django.conf import settings
 
 from core import clock, ids
+from core.crypto import Secret
 from core.http import Request
 from core.money import Money
 from core.providers import OperationDeclaration, Replay
@@ -84,6 +85,7 @@ def order_for(operation: Operation, *, token: str = "") -> Order:
     """The operation as its adapter is asked for it. Without the token it can be asked about, not sent."""
     attempt, payment = operation.attempt, operation.attempt.payment
     account = attempt.account
+    instrument, customer_id = _instrument(payment)
     return Order(
         kind=Kind(operation.kind),
         reference=attempt.provider_reference,
@@ -93,11 +95,21 @@ def order_for(operation: Operation, *, token: str = "") -> Order:
         return_url=f"{settings.PUBLIC_URL}/return/{token}" if token else "",
         method=payment.method,
         manual_capture=payment.capture == Payment.Capture.MANUAL,
-        instrument=sealing.unseal_secret(payment, "instrument") if payment.instrument else None,
+        instrument=instrument,
         description=payment.description,
         provider_id=attempt.provider_id,
         target_id=operation.target_id,
+        customer_id=customer_id,
+        off_session=payment.off_session,
     )
+
+
+def _instrument(payment: Payment) -> tuple[Secret | None, str]:
+    """What is charged, and for a saved method the provider's id of its owner."""
+    saved = payment.saved_method
+    if saved is not None:
+        return Secret(saved.provider_id), saved.holder.provider_id
+    return (sealing.unseal_secret(payment, "instrument") if payment.instrument else None), ""
 
 
 def _keep(operation: Operation, request: Request) -> None:

@@ -2,62 +2,51 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError
 
 from core import clock, http, ids
-from core.crypto import Secret
 from core.database import violated
 from core.errors import AmountNotRepresentable, InvalidRequest, NoRoute, PromptOpen, ProviderBusy
 from core.money import Money, NotRepresentable
 from events import sealing
 from events.idempotency import Claim
 from merchants.customer_search import living
-from merchants.models import Customer, Merchant, ProviderAccount
-from payments.models import Attempt, Payment
+from merchants.models import Customer, ProviderAccount
+from payments.models import Attempt, Payment, SavedMethod
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, MethodCapability
-from payments.services import connections, operations, prompts
+from payments.services import connections, operations, prompts, saved_charges
+from payments.services.payment_request import PaymentRequest as PaymentRequest
 from payments.services.preparing import prepare
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRequest:
-    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token, `customer` an id."""
-
-    merchant: Merchant
-    livemode: bool
-    money: Money
-    method: str
-    instrument: Secret | None = None
-    capture: str = Payment.Capture.AUTOMATIC
-    provider: str = ""
-    customer: str = ""
-    reference: str = ""
-    description: str = ""
-    return_url: str = ""
-    expires_at: datetime | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-    by: str = ""
 
 
 def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
     """Make the payment and ask the provider for it; whatever the provider says, the payment exists.
 
-    Raises before anything is written: NoRoute, InvalidRequest, AmountNotRepresentable, PromptOpen,
-    ProviderBusy; and AlreadyClaimed for a repeated key.
+    Raises before anything is written: NoRoute, InvalidRequest, SavedMethodUnusable, AmountNotRepresentable,
+    PromptOpen, ProviderBusy; and AlreadyClaimed for a repeated key.
     """
-    with place_in_flight(*candidates(asked)) as account:
-        attempt = _new_attempt(asked, account)
+    asked, saved = saved_charges.completed(asked)
+    with place_in_flight(*(_accounts_of(saved, asked) if saved else candidates(asked))) as account:
+        attempt = _new_attempt(asked, account, saved)
         operation, order = prepare(attempt, Kind.CREATE, by=asked.by, money=asked.money, sending=True)
         try:
-            claim.bind(attempt.payment.pk, attempt.payment, attempt, operation)
+            with saved_charges.kept_usable(saved):
+                claim.bind(attempt.payment.pk, attempt.payment, attempt, operation)
         except IntegrityError as error:
             raise _explained(error, attempt) from error
         return operations.perform(operation, order).attempt.payment
+
+
+def _accounts_of(saved: SavedMethod, asked: PaymentRequest) -> list[ProviderAccount]:
+    """The one account that keeps it, and no other. Raises NoRoute or AmountNotRepresentable."""
+    if not _fits(saved.account.provider, asked):
+        raise NoRoute(f"{saved.account.provider} does not take {asked.method} in {asked.money.currency}.")
+    check_carries(saved.account, asked.money)
+    return [saved.account]
 
 
 def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
@@ -110,14 +99,16 @@ def _fits(provider: str, asked: PaymentRequest) -> bool:
     return method.currencies is None or asked.money.currency in method.currencies
 
 
-def _new_attempt(asked: PaymentRequest, account: ProviderAccount) -> Attempt:
+def _new_attempt(asked: PaymentRequest, account: ProviderAccount, saved: SavedMethod | None) -> Attempt:
     capabilities = REGISTRY[account.provider].capabilities
     method = capabilities.methods[asked.method]
-    instrument = _instrument(asked, account, method)
+    instrument = "" if saved else _instrument(asked, account, method)
     payment = Payment(
         merchant=asked.merchant,
         livemode=asked.livemode,
-        customer=_customer(asked),
+        customer=saved.customer.survivor if saved else _customer(asked),
+        saved_method=saved,
+        off_session=asked.off_session,
         amount=asked.money.amount,
         currency=asked.money.currency,
         method=asked.method,

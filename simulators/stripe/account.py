@@ -20,6 +20,8 @@ EVENTS_KEPT = 20_000
 # What may be expanded or looked up, by the first letters of its id.
 TABLES = {
     "pi": "payment_intents",
+    "seti": "setup_intents",
+    "cus": "customers",
     "ch": "charges",
     "re": "refunds",
     "pm": "payment_methods",

@@ -9,9 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
 from simulators.stripe import charges as charges
+from simulators.stripe import customers as customers
 from simulators.stripe import disputes as disputes
 from simulators.stripe import intents as intents
 from simulators.stripe import refunds as refunds
+from simulators.stripe import setups as setups
 from simulators.stripe.account import Account, Cause
 from simulators.stripe.cards import CARDS_BY_FINGERPRINT, GENERIC, INSUFFICIENT
 from simulators.stripe.settings import StripeSettings
@@ -73,6 +75,13 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
         "dispute_lost": _of_charge(_closed_as("lost")),
         "dispute_reinstated": _of_charge(disputes.reinstate),
     },
+    ("setup_intent", "requires_action"): {
+        "approve": setups.authenticated,
+        "decline": setups.authentication_failed,
+        "timeout": setups.authentication_failed,
+        "cancel": setups.abandon,
+    },
+    ("payment_method", ""): {"renew": customers.renew},
     ("refund", "pending"): {
         "succeed": refunds.succeed,
         "fail": refunds.fail,
@@ -102,7 +111,7 @@ class Bank:
         self._settings, self._sender = settings, sender
 
     def act(self, account: Account, id: str, outcome: str, callback_mode: str = "") -> JSON:
-        """Let `outcome` happen to a payment or refund. ValueError: no such outcome. Conflict: not now."""
+        """Let `outcome` happen to a payment, refund, set-up or card. ValueError: no such outcome. Conflict: not now."""
         if outcome not in EVERY_OUTCOME:
             raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(EVERY_OUTCOME)}")
         cause = Cause(version=self._settings.api_version, callback_mode=callback_mode)
@@ -110,9 +119,10 @@ class Bank:
             document = account.get(id)
             if document is None:
                 raise KeyError(id)
-            step = OUTCOMES.get((document["object"], document["status"]), {}).get(outcome)
+            status = document.get("status", "")
+            step = OUTCOMES.get((document["object"], status), {}).get(outcome)
             if step is None or not _fits_dispute(account, document, outcome):
-                raise Conflict(f"{id} is {document['status']}: {outcome} is not possible now")
+                raise Conflict(f"{id} is {status}: {outcome} is not possible now")
             step(account, cause, document)
         self.publish(account, cause)
         return document
@@ -195,9 +205,10 @@ def return_address(account: Account, intent: JSON) -> str | None:
         return None
     paid = intent["status"] in ("succeeded", "requires_capture", "requires_confirmation")
     status = "succeeded" if paid else "pending" if intent["status"] == "processing" else "failed"
+    kind = intent["object"]
     words = {
-        "payment_intent": intent["id"],
-        "payment_intent_client_secret": intent["client_secret"],
+        kind: intent["id"],
+        f"{kind}_client_secret": intent["client_secret"],
         "redirect_status": status,
     }
     parts = urlsplit(back)

@@ -19,15 +19,23 @@ class Decline:
 
 @dataclass(frozen=True)
 class Card:
-    """`authentication`: when the bank asks for 3-D Secure. `afterwards`: what happens once it is paid."""
+    """`authentication`: when the bank asks for 3-D Secure; "unless_set_up" is until it was passed while the card was
+    saved for later. `afterwards`: what happens once it is paid. A card that `can_be_saved` declines only when charged.
+    """
 
     id: str
     number: str
     brand: str = "visa"
     funding: str = "credit"
     decline: Decline | None = None
-    authentication: Literal["never", "always", "on_session"] = "never"
+    authentication: Literal["never", "always", "on_session", "unless_set_up"] = "never"
     afterwards: Literal["", "dispute", "refund_pending", "refund_fails"] = ""
+    can_be_saved: bool = False
+
+    @property
+    def setup_decline(self) -> Decline | None:
+        """What the bank says when the card is to be saved."""
+        return None if self.can_be_saved else self.decline
 
     @property
     def fingerprint(self) -> str:
@@ -67,14 +75,15 @@ CARDS = (
     Card("pm_card_chargeDeclinedExpiredCard", "4000000000000069", decline=EXPIRED),
     Card("pm_card_chargeDeclinedIncorrectCvc", "4000000000000127", decline=BAD_CVC),
     Card("pm_card_chargeDeclinedProcessingError", "4000000000000119", decline=PROCESSING),
-    Card("pm_card_chargeCustomerFail", "4000000000000341", decline=GENERIC),
-    Card("pm_card_authenticationRequiredOnSetup", "4000002500003155", authentication="always"),
+    Card("pm_card_chargeCustomerFail", "4000000000000341", decline=GENERIC, can_be_saved=True),
+    Card("pm_card_authenticationRequiredOnSetup", "4000002500003155", authentication="unless_set_up"),
     Card("pm_card_authenticationRequired", "4000002760003184", authentication="always"),
     Card("pm_card_authenticationRequiredSetupForOffSession", "4000003800000446", authentication="on_session"),
     Card(
         "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",
         "4000008260003178",
         decline=INSUFFICIENT,
+        can_be_saved=True,
         authentication="always",
     ),
     Card("pm_card_threeDSecure2Required", "4000000000003220", authentication="always"),

@@ -18,6 +18,7 @@ from simulators.stripe.cards import (
     Card,
     Decline,
 )
+from simulators.stripe.customers import put_with
 from simulators.stripe.errors import StripeError, documentation, unexpected_state
 from simulators.stripe.objects import charge, new_id, refuse
 
@@ -34,7 +35,7 @@ def attempt(account: Account, cause: Cause, intent: JSON) -> JSON:
     off_session = bool(parameters.boolean("off_session"))
     notes = account.notes.get(intent["id"]) or {}
     intent["last_payment_error"] = intent["next_action"] = None
-    if _wants_authentication(_card(account, intent), off_session) and not notes.get("authenticated"):
+    if _wants_authentication(account, intent, off_session) and not notes.get("authenticated"):
         if off_session or parameters.boolean("error_on_requires_action"):
             raise _decline(account, cause, intent, AUTHENTICATION_REQUIRED)
         return _challenge(account, cause, intent)
@@ -50,8 +51,11 @@ def _card(account: Account, intent: JSON) -> Card:
     return CARDS_BY_FINGERPRINT[method["card"]["fingerprint"]]
 
 
-def _wants_authentication(card: Card, off_session: bool) -> bool:
-    return card.authentication == "always" or (card.authentication == "on_session" and not off_session)
+def _wants_authentication(account: Account, intent: JSON, off_session: bool) -> bool:
+    asked = _card(account, intent).authentication
+    if asked == "unless_set_up":
+        return not (account.notes.get(intent["payment_method"]) or {}).get("set_up")
+    return asked == "always" or (asked == "on_session" and not off_session)
 
 
 def _challenge(account: Account, cause: Cause, intent: JSON) -> JSON:
@@ -125,12 +129,22 @@ def _approve(account: Account, cause: Cause, intent: JSON) -> JSON:
         intent |= {"amount_capturable": intent["amount"], "status": "requires_capture"}
     account.keep(paid)
     account.keep(intent)
+    _save(account, cause, intent)
     account.tell(cause, "charge.succeeded", paid)
     outcome = "succeeded" if captured else "amount_capturable_updated"
     account.tell(cause, f"payment_intent.{outcome}", intent)
     if _card(account, intent).afterwards == "dispute":
         disputes.open(account, cause, paid)
     return intent
+
+
+def _save(account: Account, cause: Cause, intent: JSON) -> None:
+    """With `setup_future_usage` and a customer, what was paid with is kept for later."""
+    if intent["setup_future_usage"] and intent["customer"]:
+        method = account.need("payment_method", intent["payment_method"])
+        if intent["setup_future_usage"] == "off_session":
+            account.notes.put(method["id"], (account.notes.get(method["id"]) or {}) | {"set_up": True})
+        put_with(account, cause, method, intent["customer"])
 
 
 def _new_charge(account: Account, intent: JSON, captured: bool) -> JSON:

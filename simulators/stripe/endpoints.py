@@ -1,7 +1,7 @@
 """Stripe's calls: what each takes and does. The list is the simulator's whole promise.
 
-Source: docs.stripe.com/api (payment_intents, refunds, charges, balance_transactions, events, webhook_endpoints,
-disputes).
+Source: docs.stripe.com/api (payment_intents, setup_intents, customers, payment_methods, refunds, charges,
+balance_transactions, events, webhook_endpoints, disputes).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 
 from simulators.server import Request
 from simulators.stripe import charges as charges
+from simulators.stripe import customers as customers
 from simulators.stripe import disputes as disputes
 from simulators.stripe import intents as intents
 from simulators.stripe import refunds as refunds
+from simulators.stripe import setups as setups
 from simulators.stripe import webhooks as webhooks
 from simulators.stripe.account import Account, Cause
 from simulators.stripe.reading import PAGING, list_rows
@@ -45,6 +47,15 @@ def _listing(kind: str, prefix: str, *filters: str) -> Endpoint:
     return Endpoint(act, kind, (*PAGING, *filters), listed=True)
 
 
+def _methods_of_customer() -> Endpoint:
+    def act(account: Account, cause: Cause, request: Request) -> JSON:
+        customer = account.need("customer", request.parameters["customer"], param="customer")
+        rows = customers.methods_of(account, customer["id"])
+        return list_rows(rows, request.path, cause.parameters, ("type",))
+
+    return Endpoint(act, "payment_method", (*PAGING, "type"), listed=True)
+
+
 def _on(kind: str, param: str, step: Callable[[Account, Cause, JSON], JSON], *parameters: str) -> Endpoint:
     def act(account: Account, cause: Cause, request: Request) -> JSON:
         return step(account, cause, account.need(kind, request.parameters[param], param=param))
@@ -71,7 +82,28 @@ ENDPOINTS = {
     "GET /v1/refunds/{refund}": _retrieve("refund", "refund"),
     "POST /v1/refunds/{refund}/cancel": _on("refund", "refund", refunds.cancel),
     "GET /v1/charges/{charge}": _retrieve("charge", "charge"),
+    "POST /v1/customers": Endpoint(lambda a, c, r: customers.create(a, c), "customer", customers.CUSTOMER_PARAMETERS),
+    "GET /v1/customers": _listing("customer", "cus", "email"),
+    "GET /v1/customers/{customer}": _retrieve("customer", "customer"),
+    "POST /v1/customers/{customer}": _on("customer", "customer", customers.update, *customers.CUSTOMER_PARAMETERS),
+    "DELETE /v1/customers/{customer}": _on("customer", "customer", customers.delete),
+    "GET /v1/customers/{customer}/payment_methods": _methods_of_customer(),
+    "POST /v1/setup_intents": Endpoint(lambda a, c, r: setups.create(a, c), "setup_intent", setups.CREATE_PARAMETERS),
+    "GET /v1/setup_intents": _listing("setup_intent", "seti", "customer", "payment_method"),
+    "GET /v1/setup_intents/{intent}": _retrieve("setup_intent", "intent"),
+    "POST /v1/setup_intents/{intent}/confirm": _on(
+        "setup_intent", "intent", setups.confirm, *setups.CONFIRM_PARAMETERS
+    ),
+    "POST /v1/setup_intents/{intent}/cancel": _on("setup_intent", "intent", setups.cancel, "cancellation_reason"),
+    "GET /v1/payment_methods": _listing("payment_method", "pm", "customer", "type"),
     "GET /v1/payment_methods/{payment_method}": _retrieve("payment_method", "payment_method"),
+    "POST /v1/payment_methods/{payment_method}": _on(
+        "payment_method", "payment_method", customers.update_method, *customers.METHOD_PARAMETERS
+    ),
+    "POST /v1/payment_methods/{payment_method}/attach": Endpoint(
+        lambda a, c, r: customers.attach(a, c, r.parameters["payment_method"]), "payment_method", ("customer",)
+    ),
+    "POST /v1/payment_methods/{payment_method}/detach": _on("payment_method", "payment_method", customers.detach),
     "GET /v1/balance_transactions": _listing("balance_transaction", "txn", "source", "type", "currency"),
     "GET /v1/balance_transactions/{id}": _retrieve("balance_transaction", "id"),
     "GET /v1/disputes/{dispute}": _retrieve("dispute", "dispute"),

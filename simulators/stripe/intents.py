@@ -9,11 +9,11 @@ from typing import Any
 
 from simulators.stripe.account import Account, Cause
 from simulators.stripe.amounts import check_amount, check_currency
-from simulators.stripe.cards import CARDS_BY_ID
 from simulators.stripe.charges import attempt
-from simulators.stripe.errors import StripeError, missing, unexpected_state
+from simulators.stripe.customers import check_usable, named
+from simulators.stripe.errors import StripeError, unexpected_state
 from simulators.stripe.form import Parameters
-from simulators.stripe.objects import now, payment_intent, payment_method
+from simulators.stripe.objects import now, payment_intent
 
 JSON = dict[str, Any]
 CREATE_PARAMETERS = (
@@ -57,7 +57,7 @@ NO_METHOD = (
 def create(account: Account, cause: Cause) -> JSON:
     """A new intent, confirmed at once when `confirm=true`. StripeError before anything is kept, or 402."""
     parameters = cause.parameters
-    intent = _new_intent(cause)
+    intent = _new_intent(account, cause)
     confirm = parameters.boolean("confirm")
     for name in ("off_session", "return_url", "error_on_requires_action"):
         if name in parameters and not confirm:
@@ -72,7 +72,7 @@ def create(account: Account, cause: Cause) -> JSON:
     return attempt(account, cause, intent) if confirm else intent
 
 
-def _new_intent(cause: Cause) -> JSON:
+def _new_intent(account: Account, cause: Cause) -> JSON:
     parameters = cause.parameters
     amount = parameters.integer("amount")
     if amount is None:
@@ -80,7 +80,7 @@ def _new_intent(cause: Cause) -> JSON:
     currency = check_currency(parameters.required("currency"))
     check_amount(amount, currency)
     intent = payment_intent(amount, currency)
-    _set_details(intent, parameters)
+    _set_details(account, intent, parameters)
     default = "automatic_async" if cause.version[:10] >= ASYNC_CAPTURE_SINCE else "automatic"
     intent["capture_method"] = parameters.choice("capture_method", CAPTURE_METHODS) or default
     ways = ("automatic", "manual")
@@ -107,12 +107,12 @@ def _automatic_methods(cause: Cause) -> JSON | None:
     return {"allow_redirects": group.get("allow_redirects", "always"), "enabled": True} if on else None
 
 
-def _set_details(intent: JSON, parameters: Parameters) -> None:
+def _set_details(account: Account, intent: JSON, parameters: Parameters) -> None:
     for name in TEXTS:
         if name in parameters:
             intent[name] = parameters.text(name)
     if customer := parameters.text("customer"):
-        raise missing("customer", customer, "customer", 400)
+        intent["customer"] = account.need("customer", customer, param="customer", status=400)["id"]
     for kind in parameters.texts("payment_method_types") or []:
         if kind != "card":
             message = f'The payment method type "{kind}" is invalid.'
@@ -125,12 +125,8 @@ def _set_details(intent: JSON, parameters: Parameters) -> None:
 
 
 def _attach(account: Account, intent: JSON, id: str) -> None:
-    """Test ids such as pm_card_visa become a fresh payment method."""
-    card = CARDS_BY_ID.get(id)
-    if card:
-        method = account.keep(payment_method(card))
-    else:
-        method = account.need("payment_method", id, param="payment_method", status=400)
+    method = named(account, id)
+    check_usable(account, method, intent["customer"])
     intent["payment_method"] = method["id"]
     if intent["status"] == "requires_payment_method":
         intent["status"] = "requires_confirmation"
@@ -153,7 +149,7 @@ def update(account: Account, cause: Cause, intent: JSON) -> JSON:
         if intent["status"] not in UNCONFIRMED:
             raise unexpected_state(intent, "updated", UNCONFIRMED)
         _set_money(changed, parameters)
-    _set_details(changed, parameters)
+    _set_details(account, changed, parameters)
     if method := parameters.text("payment_method"):
         _attach(account, changed, method)
     intent |= changed

@@ -17,12 +17,13 @@ JSON = dict[str, Any]
 PAGING = ("limit", "starting_after", "ending_before", "created")
 # By the kind of object: the properties that can be expanded, and the kinds of object that they lead to.
 EXPANDABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "payment_intent": {"latest_charge": ("charge",), "payment_method": ("payment_method",), "customer": ()},
+    "payment_intent": {"latest_charge": ("charge",), "payment_method": ("payment_method",), "customer": ("customer",)},
+    "setup_intent": {"payment_method": ("payment_method",), "customer": ("customer",)},
     "charge": {
         "balance_transaction": ("balance_transaction",),
         "failure_balance_transaction": ("balance_transaction",),
         "payment_intent": ("payment_intent",),
-        "customer": (),
+        "customer": ("customer",),
     },
     "refund": {
         "balance_transaction": ("balance_transaction",),
@@ -32,7 +33,7 @@ EXPANDABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "balance_transaction": {"source": ("charge", "dispute", "refund")},
     "dispute": {"charge": ("charge",), "payment_intent": ("payment_intent",)},
-    "payment_method": {"customer": ()},
+    "payment_method": {"customer": ("customer",)},
 }
 COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda value, bound: value > bound,

@@ -1,4 +1,4 @@
-"""Stripe for one-off card payments: PaymentIntents, refunds, events and signed webhooks.
+"""Stripe for card payments: PaymentIntents, SetupIntents and saved cards, refunds, events and signed webhooks.
 
 Source: docs.stripe.com/api (authentication, versioning, request ids, errors).
 """
@@ -188,14 +188,14 @@ class Stripe(Simulator):
         account, id = self._find(wanted)
         outcome = str(wanted.get("outcome", "approve"))
         document = self.bank.act(account, id, outcome, str(wanted.get("callback", "")))
-        return {"id": id, "state": document["status"]}
+        return {"id": id, "state": document.get("status", "")}
 
     def _find(self, wanted: Mapping[str, Any]) -> tuple[Account, str]:
         id, reference = wanted.get("id"), wanted.get("reference")
         for account in self.accounts():
             if id and account.get(str(id)):
                 return account, str(id)
-            for prefix in ("pi", "re") if reference else ():
+            for prefix in ("pi", "re", "seti") if reference else ():
                 for document in account.tables[prefix].newest_first():
                     if str(reference) in known_as(account, document):
                         return account, document["id"]
@@ -213,13 +213,13 @@ class Stripe(Simulator):
 
     def _challenge(self, request: Request) -> Answer:
         account, id = self._find({"id": request.parameters["intent"]})
-        return Answer.of_html(challenge_page(account, account.need("payment_intent", id)))
+        return Answer.of_html(challenge_page(account, _challenged(account, id)))
 
     def _challenge_answered(self, request: Request) -> Answer:
         account, id = self._find({"id": request.parameters["intent"]})
         with contextlib.suppress(Conflict, ValueError):
             self.bank.act(account, id, dict(request.form).get("outcome", ""))
-        intent = account.need("payment_intent", id)
+        intent = _challenged(account, id)
         back = return_address(account, intent)
         return Answer.redirect(back) if back else Answer.of_html(challenge_page(account, intent))
 
@@ -237,6 +237,11 @@ class Stripe(Simulator):
     def resume(self) -> None:
         for account in self.accounts():
             self.bank.resume(account)
+
+
+def _challenged(account: Account, id: str) -> JSON:
+    """The payment or set-up that a bank asks about."""
+    return account.need("setup_intent" if id.startswith("seti_") else "payment_intent", id)
 
 
 def _secret_key(authorization: str) -> str:

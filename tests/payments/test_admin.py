@@ -10,7 +10,7 @@ from events import attention, audit
 from events.models import Attention
 from events.transitions import lock, move
 from ledger.models import Transfer
-from payments.models import Operation, Payment
+from payments.models import Operation, Payment, SavedMethod
 from payments.states import OperationState, PaymentState
 from tests import staff
 from tests.factories import (
@@ -25,6 +25,7 @@ from tests.factories import (
     PaymentFactory,
     ReceiptFactory,
     RefundFactory,
+    SavedMethodFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +87,7 @@ def test_a_callback_that_names_only_the_operation_stands_on_the_timeline_too():
 
 def test_a_list_takes_as_many_queries_for_25_rows_as_for_one():
     client = staff.signed_in(superuser=True)
-    for make in (PaymentFactory, RefundFactory, DisputeFactory, OperationFactory):
+    for make in (PaymentFactory, RefundFactory, DisputeFactory, OperationFactory, SavedMethodFactory):
         row = make()
         few = staff.queries(client, staff.listing(row))
         make.create_batch(24)
@@ -302,3 +303,27 @@ def test_settling_takes_its_own_permission():
     payment = captured()
     client = staff.signed_in(*MAY, "payments.act_on_payment")
     assert client.post(staff.page(payment, "settle"), SETTLED).status_code == 403
+
+
+def test_a_saved_method_is_found_by_its_words_and_stands_on_its_customers_page():
+    saved = SavedMethodFactory()
+    other = SavedMethodFactory()
+    client = staff.signed_in(superuser=True)
+    for word in (saved.pk, saved.customer_id, saved.provider_id, saved.merchant_id):
+        found = client.get(staff.listing(SavedMethod), {"q": word}).text
+        assert saved.pk in found
+        assert other.pk not in found
+    page = client.get(staff.page(saved)).text
+    assert "visa 4242" in page
+    assert "08/2030" in page
+    assert staff.page(saved) in client.get(staff.page(saved.customer)).text
+
+
+def test_staff_detach_a_saved_method_with_a_reason():
+    saved = SavedMethodFactory()
+    client = staff.signed_in("payments.view_savedmethod", "payments.act_on_saved_method")
+    client.post(staff.page(saved, "detach"), {"reason": "the customer asked"})
+    row = SavedMethod.objects.get(pk=saved.pk)
+    assert (row.state, row.is_usable) == ("detached", False)
+    assert row.due_at is not None
+    assert staff.recorded(saved) == [("staff:amina", "savedmethod.detach", {"reason": "the customer asked"})]

@@ -10,7 +10,7 @@ from django.urls.resolvers import RoutePattern
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
-from payments.models import Attempt, Operation, Payment, Refund, UnallocatedReceipt
+from payments.models import Attempt, Operation, Payment, Refund, SavedMethod, UnallocatedReceipt
 from payments.services import posting
 from tests import factories
 from tests.payments.world import events_of
@@ -64,6 +64,7 @@ def theirs(world, other_shop):
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
+        "saved_method_id": other_shop.api.save_card(customer=customer["id"])["id"],
     }
 
 
@@ -104,6 +105,7 @@ def snapshot():
         Operation.objects.count(),
         Refund.objects.count(),
         list(UnallocatedReceipt.objects.order_by("pk").values_list("pk", "state", "payment")),
+        list(SavedMethod.objects.values_list("pk", "state", "is_default")),
         list(WebhookEndpoint.objects.values_list("pk", "is_enabled", "url")),
         list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
@@ -183,6 +185,9 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "delivery_id": live_delivery.pk,
         "replay_id": live_replay.pk,
         "receipt_id": unallocated(shop, account=live_account).pk,
+        "saved_method_id": factories.SavedMethodFactory(
+            merchant=shop.merchant, livemode=True, account=refund.attempt.account
+        ).pk,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True

@@ -23,7 +23,7 @@ from payments.models import Attempt, Operation, Payment, Receipt, Refund
 
 PATIENCE = 8.0
 PHONE = "254711000111"
-QUEUES = ("outbox", "operations", "callbacks", "deliveries")
+QUEUES = ("outbox", "operations", "saved_methods", "callbacks", "deliveries")
 STRIPE_KEY = "sk_test_lango_simulator"
 STRIPE_SIGNING_SECRET = "whsec_lango_simulator"
 MPESA = {
@@ -143,6 +143,17 @@ class Api:
         body = {"amount": amount, "currency": currency, "method": "card", "payment_method": method} | more
         return self.post("payments", 201, key=body.pop("key", None), **body)
 
+    def save_card(self, method: str = "pm_card_visa", status: int = 201, **more: Any) -> Any:
+        """A card that is saved for a customer, new unless one is named, as it is answered."""
+        customer = more.pop("customer", None) or self.post("customers", 201, name="Njeri Kamau")["id"]
+        body = {"customer": customer, "method": "card", "payment_method": method} | more
+        return self.post("saved-methods", status, key=body.pop("key", None), **body)
+
+    def charge(self, saved: dict[str, Any], amount: int = 1250, currency: str = "USD", **more: Any) -> Any:
+        """A payment by a saved method without its owner, as it is answered."""
+        body = {"amount": amount, "currency": currency, "saved_method": saved["id"], "off_session": True} | more
+        return self.post("payments", 201, key=body.pop("key", None), **body)
+
     def prompt(self, phone: str = PHONE, amount: int = 25_000, **more: Any) -> Any:
         """An M-Pesa payment as it is answered."""
         body = {"amount": amount, "currency": "KES", "method": "mpesa", "phone": phone} | more
@@ -251,6 +262,14 @@ def reaches(shop: Shop, payment: dict[str, Any], state: str) -> dict[str, Any]:
 
     def shown() -> dict[str, Any] | None:
         found = shop.api.get(f"payments/{payment['id']}")
+        return found if found["state"] == state else None
+
+    return shop.world.work_until(shown)
+
+
+def saved_reaches(shop: Shop, saved: dict[str, Any], state: str) -> dict[str, Any]:
+    def shown() -> dict[str, Any] | None:
+        found = shop.api.get(f"saved-methods/{saved['id']}")
         return found if found["state"] == state else None
 
     return shop.world.work_until(shown)

@@ -8,7 +8,12 @@ import requests
 from simulators.stripe.cards import ALIASES, CARDS
 from tests.simulators.conftest import KEY, until
 
-STATUSES_AFTER = {"always": "requires_action", "on_session": "requires_action", "never": "succeeded"}
+STATUSES_AFTER = {
+    "always": "requires_action",
+    "on_session": "requires_action",
+    "unless_set_up": "requires_action",
+    "never": "succeeded",
+}
 
 
 def error_of(answer, status):

@@ -40,7 +40,8 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.mpesa import Credentials, Mpesa, Options
-from tests.contracts.payments import PaymentProviderContract, World
+from tests.contracts.payments import World
+from tests.contracts.saving import SavingContract
 from tests.contracts.world import MemoryTokens, SimulatorControl, Wire, changed, document
 
 KES = Money(25_000, "KES")
@@ -69,7 +70,7 @@ PUSH_CODES = {
 WAITING = (Word.REQUIRES_ACTION, {"type": "prompt"})
 
 
-class TestMpesaContract(PaymentProviderContract):
+class TestMpesaContract(SavingContract):
     name = "mpesa"
     method = "mpesa"
     credentials: ClassVar = {

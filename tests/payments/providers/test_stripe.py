@@ -30,7 +30,8 @@ from payments.providers.base import (
 )
 from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
 from payments.providers.stripe import Credentials, Options, Stripe, read_intent, read_refund
-from tests.contracts.payments import PaymentProviderContract, World
+from tests.contracts.payments import World
+from tests.contracts.saving import SavingContract
 from tests.contracts.world import MemoryTokens, changed, document, until
 
 SECRET = "whsec_sample_secret"
@@ -86,7 +87,7 @@ def signed(body: bytes, *, secret: str = SIMULATED_SECRET, age: int = 0) -> RawC
     return RawCallback("events", {"stripe-signature": signature(secret, body, int(time.time()) - age)}, body)
 
 
-class TestStripeContract(PaymentProviderContract):
+class TestStripeContract(SavingContract):
     name = "stripe"
     method = "card"
     credentials: ClassVar = {
@@ -111,6 +112,10 @@ class TestStripeContract(PaymentProviderContract):
         Kind.CANCEL: "POST /v1/payment_intents/{intent}/cancel",
         Kind.REFUND: "POST /v1/refunds",
     }
+    setup_call = "POST /v1/setup_intents"
+
+    def asking_method(self) -> str:
+        return "pm_card_authenticationRequired"
 
     def instrument(self) -> str:
         return "pm_card_visa"

@@ -1,0 +1,35 @@
+"""What a merchant asks for when a payment is taken."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.crypto import Secret
+from core.money import Money
+from merchants.models import Merchant
+from payments.models import Payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRequest:
+    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token, `customer` an id.
+
+    `saved_method`, an id, stands for account, method, instrument and customer. `off_session` says that the payer is
+    not there: what their bank wants of them is answered by a link that brings them back.
+    """
+
+    merchant: Merchant
+    livemode: bool
+    money: Money
+    method: str = ""
+    instrument: Secret | None = None
+    capture: str = Payment.Capture.AUTOMATIC
+    provider: str = ""
+    customer: str = ""
+    saved_method: str = ""
+    off_session: bool = False
+    reference: str = ""
+    description: str = ""
+    return_url: str = ""
+    expires_at: datetime | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    by: str = ""

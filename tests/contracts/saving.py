@@ -1,0 +1,128 @@
+"""What every provider that keeps methods for later promises, beside what it promises about payments."""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from core import ids
+from core.crypto import Secret
+from core.providers import OutcomeUnknown, Replay, Unsupported
+from payments.providers.base import Order, Report, Step, Word
+from payments.providers.saving import SavingOrder
+from tests.contracts.payments import IMPATIENT, PaymentProviderContract, World
+
+STEPS = ("introduce", "set_up", "fetch_setup", "cancel_setup", "detach", "fetch_method")
+
+
+class SavingContract(PaymentProviderContract):
+    """Beside the contract of payments. Every test is skipped where nothing is kept, but the one that says so."""
+
+    setup_call: ClassVar[str] = ""
+    """The call that sets a method up, as the simulator's trouble names it."""
+
+    def refused_method(self) -> str:
+        """A payer's token that the provider does not keep."""
+        return self.declined_instrument()
+
+    def asking_method(self) -> str:
+        """A payer's token whose bank wants to see them each time."""
+        raise NotImplementedError
+
+    def saving_order(self, world: World, **changes: Any) -> SavingOrder:
+        if world.provider.capabilities.saving is None:
+            pytest.skip("keeps no methods")
+        order = SavingOrder(
+            key=ids.random_reference(length=32),
+            reference=ids.random_reference(length=26),
+            instrument=Secret(self.instrument()),
+            return_url="https://shop.example/return/1",
+        )
+        return replace(order, **changes)
+
+    def introduced(self, world: World, **changes: Any) -> SavingOrder:
+        order = self.saving_order(world, **changes)
+        report = self.told(world, world.provider.introduce(replace(order, key=ids.random_reference(length=32))))
+        return replace(order, customer_id=report.provider_id)
+
+    def kept(self, world: World, **changes: Any) -> SavingOrder:
+        order = self.introduced(world, **changes)
+        report = self.told(world, world.provider.set_up(order))
+        assert report.method is not None
+        return replace(order, setup_id=report.provider_id, method_id=report.method.method_id)
+
+    def told(self, world: World, step: Step) -> Report:
+        return world.wire.perform(step)
+
+    def test_who_keeps_no_methods_says_so(self, world: World):
+        if world.provider.capabilities.saving is not None:
+            pytest.skip("keeps methods")
+        for name in STEPS:
+            with pytest.raises(Unsupported):
+                getattr(world.provider, name)(SavingOrder(key="k", reference="r"))
+
+    def test_a_method_is_kept_shown_and_given_up(self, world: World):
+        order = self.introduced(world)
+        kept = self.told(world, world.provider.set_up(order))
+        assert kept.word is Word.SUCCEEDED
+        assert kept.method is not None
+        assert kept.method.card is not None
+        assert len(kept.method.card.last4) == 4
+        order = replace(order, setup_id=kept.provider_id, method_id=kept.method.method_id)
+        assert self.told(world, world.provider.fetch_setup(order)) == kept
+        assert self.told(world, world.provider.fetch_method(order)).word is Word.SUCCEEDED
+
+        for _ in range(2):
+            key = ids.random_reference(length=32)
+            assert self.told(world, world.provider.detach(replace(order, key=key))).word is Word.CANCELLED
+        assert self.told(world, world.provider.fetch_method(order)).word is Word.CANCELLED
+
+    def test_a_method_that_its_bank_refuses_is_not_kept(self, world: World):
+        order = self.introduced(world, instrument=Secret(self.refused_method()))
+        refused = self.told(world, world.provider.set_up(order))
+        assert refused.word is Word.FAILED
+        assert refused.failure is not None
+
+    def test_a_set_up_is_found_by_our_reference_and_can_be_cancelled(self, world: World):
+        order = self.introduced(world, instrument=Secret(self.asking_method()))
+        asked = self.told(world, world.provider.set_up(order))
+        assert asked.word is Word.REQUIRES_ACTION
+        assert asked.next_action is not None
+        assert self.told(world, world.provider.fetch_setup(order)).provider_id == asked.provider_id
+        order = replace(order, setup_id=asked.provider_id, key=ids.random_reference(length=32))
+        assert self.told(world, world.provider.cancel_setup(order)).word is Word.CANCELLED
+
+    def test_a_set_up_that_has_succeeded_says_so_to_whoever_cancels_it(self, world: World):
+        order = replace(self.kept(world), key=ids.random_reference(length=32))
+        assert self.told(world, world.provider.cancel_setup(order)).word is Word.SUCCEEDED
+
+    def test_the_same_key_and_bytes_keep_one_method(self, world: World):
+        order = self.introduced(world)
+        saving = world.provider.capabilities.saving
+        assert saving is not None
+        assert saving.declaration.replay is Replay.KEY
+        assert world.provider.set_up(order).request == world.provider.set_up(order).request
+        assert order.key in world.provider.set_up(order).request.headers.values()
+        first, second = (self.told(world, world.provider.set_up(order)) for _ in range(2))
+        assert first == second
+
+    @pytest.mark.parametrize("trouble", ["reset_after", "timeout_after", "500_after", "html_after"])
+    def test_a_lost_answer_to_a_set_up_is_unknown_and_found_by_our_reference(self, world: World, trouble: str):
+        order = self.introduced(world)
+        world.control.post("trouble", do=trouble, on=self.setup_call, seconds=2 * IMPATIENT)
+        patient = world.wire.deadline
+        world.wire.deadline = IMPATIENT if trouble.startswith("timeout") else patient
+        with pytest.raises(OutcomeUnknown):
+            self.told(world, world.provider.set_up(order))
+        world.wire.deadline = patient
+        assert self.told(world, world.provider.fetch_setup(order)).word is Word.SUCCEEDED
+
+    def test_a_kept_method_is_charged_without_its_owner(self, world: World):
+        paid = self.told(world, world.provider.step(self.charge(world, self.kept(world))))
+        assert paid.word is Word.SUCCEEDED
+        assert [moved.money for moved in paid.moved] == [self.money]
+
+    def charge(self, world: World, kept: SavingOrder) -> Order:
+        return self.order(
+            world, instrument=Secret(kept.method_id), customer_id=kept.customer_id, off_session=True, return_url=""
+        )
