@@ -77,7 +77,12 @@ class SavedMethodAdmin(ReadOnlyAdmin):
     actions_detail = ("ask_now", "detach")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("account", "merchant").defer("instrument", "request", "next_action")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("account", "merchant")
+            .defer("instrument", "request", "next_action")
+        )
 
     def find(self, term: str) -> Iterable[str]:
         prefix = term.partition("_")[0]
