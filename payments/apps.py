@@ -12,9 +12,9 @@ class PaymentsConfig(AppConfig):
         from payments import books
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
-        from payments.models import Operation
+        from payments.models import Operation, SavedMethod
         from payments.providers import REGISTRY
-        from payments.services import prompts, saved_changing
+        from payments.services import payer_links, prompts, saved_changing
 
         for subject in ours.SUBJECTS:
             subjects.register(subject)
@@ -24,6 +24,8 @@ class PaymentsConfig(AppConfig):
         checking.register(books.disagreements)
         rotation.register(rotation.Hashed("open prompts", prompts.rekey_locks))
         rotation.register(rotation.Kept("operations", Operation.objects.count))
+        rotation.register(rotation.Kept("saved methods", SavedMethod.objects.count))
+        rotation.register(rotation.Kept("links to payers", payer_links.count))
         customers.on_merge(saved_changing.follow_merge)
         customers.on_erase(saved_changing.follow_erasure)
         scopes.register(

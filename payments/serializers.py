@@ -113,6 +113,7 @@ class PaymentQuery(ListQuery):
     method = serializers.ChoiceField(METHODS, required=False)
     currency = CurrencyField(required=False)
     customer = serializers.CharField(max_length=32, required=False, help_text="With those merged into them")
+    saved_method = serializers.CharField(max_length=32, required=False)
     reference = serializers.CharField(max_length=100, required=False)
     provider_reference = serializers.CharField(max_length=64, required=False)
     provider_id = serializers.CharField(max_length=100, required=False)
@@ -126,6 +127,7 @@ class PaymentQuery(ListQuery):
         "state": "state",
         "method": "method",
         "currency": "currency",
+        "saved_method": "saved_method",
         "reference": "reference",
         "amount__gte": "amount__gte",
         "amount__lte": "amount__lte",

@@ -68,6 +68,8 @@ class Story:
         outcome.payments_succeeded += 1
         paid_by_card = self._pay_by_card()
         outcome.payments_succeeded += 1
+        self._charge_a_saved_card()
+        outcome.payments_succeeded += 1
         for payment in (paid_by_card, paid_by_phone):
             self._refund(payment)
             outcome.refunds_succeeded += 1
@@ -117,6 +119,22 @@ class Story:
             raise CannotGoOn(f"The card payment asks for no 3-D Secure: {payment['failure'] or payment['state']}.")
         self._pass_challenge(action["url"])
         return self._await("payments", payment["id"], "signed callback in: payment succeeded")
+
+    def _charge_a_saved_card(self) -> None:
+        self.teller.say("\n  A card that a customer has saved, charged while they are away")
+        with self._timed() as line:
+            customer = self.shop.post("/v1/customers", {"name": "Njeri Kamau"})["id"]
+            saved = self.shop.post(
+                "/v1/saved-methods", {"customer": customer, "method": "card", "payment_method": "pm_card_visa"}
+            )
+            line(f"POST /v1/saved-methods: {saved['id']} is {saved['state']}")
+        if saved["state"] != "active":
+            raise CannotGoOn(f"The card was not saved: {saved['failure'] or saved['state']}.")
+        with self._timed() as line:
+            charge = {"amount": 1_900, "currency": "USD", "saved_method": saved["id"], "off_session": True}
+            payment = self.shop.post("/v1/payments", charge | {"reference": "DEMO-3"})
+            line(f"POST /v1/payments: {_amount(payment)} from {_card(saved)}, {payment['id']} is {payment['state']}")
+        self._await("payments", payment["id"], "payment succeeded")
 
     def _pass_challenge(self, url: str) -> None:
         """Follow the bank's page as a browser does: see it, press its button, be led back to the shop."""
@@ -224,6 +242,10 @@ def _visit(method: str, url: str, form: dict[str, str] | None = None) -> Respons
     if answer.status >= 400:
         raise CannotGoOn(f"{method} {url} answered {answer.status}.")
     return answer
+
+
+def _card(saved: dict[str, Any]) -> str:
+    return f"{saved['card']['brand']} {saved['card']['last4']}"
 
 
 def _amount(document: dict[str, Any]) -> str:

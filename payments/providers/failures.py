@@ -41,6 +41,7 @@ _SOFT = frozenset(
         FailureCode.PAYER_UNREACHABLE,
         FailureCode.PAYER_BUSY,
         FailureCode.TIMED_OUT,
+        FailureCode.PROVIDER_CONFIGURATION,
         FailureCode.PROVIDER_UNAVAILABLE,
         FailureCode.PROVIDER_ERROR,
     )

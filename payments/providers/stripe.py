@@ -146,6 +146,11 @@ _FAILURES: Mapping[str, FailureCode] = {
     "expired_or_canceled_card": FailureCode.EXPIRED_INSTRUMENT,
     "incorrect_cvc": FailureCode.INVALID_INSTRUMENT,
     "incorrect_number": FailureCode.INVALID_INSTRUMENT,
+    "invalid_account": FailureCode.INVALID_INSTRUMENT,
+    "invalid_cvc": FailureCode.INVALID_INSTRUMENT,
+    "invalid_expiry_month": FailureCode.INVALID_INSTRUMENT,
+    "invalid_expiry_year": FailureCode.INVALID_INSTRUMENT,
+    "invalid_number": FailureCode.INVALID_INSTRUMENT,
     "lost_or_stolen_card": FailureCode.INVALID_INSTRUMENT,
     "processing_error": FailureCode.PROVIDER_ERROR,
     "rate_limit": FailureCode.PROVIDER_UNAVAILABLE,
@@ -164,7 +169,6 @@ _FINAL = frozenset(
         "do_not_try_again",
         "fraudulent",
         "highest_risk_level",
-        "invalid_account",
         "lost_card",
         "merchant_blacklist",
         "new_account_information_available",
@@ -178,7 +182,8 @@ _FINAL = frozenset(
         "transaction_not_allowed",
     )
 )
-"""Decline codes after which the same card is not worth another try, by "next steps" of /declines/codes."""
+"""Decline codes after which the same card is not worth another try, by "next steps" of /declines/codes; the newer
+`advice_code` of an error says the same of any."""
 
 _MESSAGES: Mapping[FailureCode, str] = {
     FailureCode.DECLINED: "The card was declined.",
@@ -618,7 +623,8 @@ def _read_answered(order: Order, dispute: Mapping[str, Any]) -> Report:
 
 def _failure(error: Mapping[str, Any]) -> Failure:
     code = _failure_code(error)
-    is_final = any(error.get(name) in _FINAL for name in ("decline_code", "code"))
+    told_not_to = error.get("advice_code") == "do_not_try_again"
+    is_final = told_not_to or any(error.get(name) in _FINAL for name in ("decline_code", "code"))
     return Failure(code, _MESSAGES.get(code, _MESSAGES[FailureCode.DECLINED]), _provider_code(error), is_final)
 
 

@@ -69,3 +69,8 @@ def is_live(payment: Payment) -> bool:
     """Whether the payer can still do something."""
     in_time = payment.expires_at is None or payment.expires_at > clock.now()
     return in_time and payment.state in (PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING)
+
+
+def count() -> int:
+    """How many payments have a link, whose hash nobody makes anew."""
+    return Payment.objects.filter(link_hash__isnull=False).count()

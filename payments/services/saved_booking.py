@@ -26,10 +26,17 @@ _ENDS = (SavedMethodState.FAILED, SavedMethodState.DETACHED)
 
 
 def lock_saved(saved: SavedMethod) -> SavedMethod:
-    """The method with its customer as they are now, locked, the customer first: merges and erasures do so too."""
+    """The method with its customer as they are now, locked, the customer first: merges and erasures do so too.
+
+    One that was begun while its customer was being merged is the survivor's from here on.
+    """
     while True:
         owner = SavedMethod.objects.values_list("customer", flat=True).get(pk=saved.pk)
         customer = Customer.objects.select_for_update(no_key=True).get(pk=owner)
+        if customer.merged_into_id is not None:
+            begun = SavedMethod.objects.filter(pk=saved.pk, customer=customer)
+            begun.update(customer=customer.merged_into_id, is_default=False)
+            continue
         rows = SavedMethod.objects.select_for_update(of=("self",), no_key=True).select_related("account", "holder")
         locked = rows.get(pk=saved.pk)
         if locked.customer_id == customer.pk:

@@ -26,8 +26,8 @@ class SavingContract(PaymentProviderContract):
         return self.declined_instrument()
 
     def asking_method(self) -> str:
-        """A payer's token whose bank wants to see them each time."""
-        raise NotImplementedError
+        """A payer's token whose bank wants to see them each time, where the provider knows such a thing."""
+        return self.instrument()
 
     def saving_order(self, world: World, **changes: Any) -> SavingOrder:
         if world.provider.capabilities.saving is None:
@@ -42,16 +42,16 @@ class SavingContract(PaymentProviderContract):
 
     def introduced(self, world: World, **changes: Any) -> SavingOrder:
         order = self.saving_order(world, **changes)
-        report = self.told(world, world.provider.introduce(replace(order, key=ids.random_reference(length=32))))
+        report = self.heard(world, world.provider.introduce(replace(order, key=ids.random_reference(length=32))))
         return replace(order, customer_id=report.provider_id)
 
     def kept(self, world: World, **changes: Any) -> SavingOrder:
         order = self.introduced(world, **changes)
-        report = self.told(world, world.provider.set_up(order))
+        report = self.heard(world, world.provider.set_up(order))
         assert report.method is not None
         return replace(order, setup_id=report.provider_id, method_id=report.method.method_id)
 
-    def told(self, world: World, step: Step) -> Report:
+    def heard(self, world: World, step: Step) -> Report:
         return world.wire.perform(step)
 
     def test_who_keeps_no_methods_says_so(self, world: World):
@@ -63,38 +63,38 @@ class SavingContract(PaymentProviderContract):
 
     def test_a_method_is_kept_shown_and_given_up(self, world: World):
         order = self.introduced(world)
-        kept = self.told(world, world.provider.set_up(order))
+        kept = self.heard(world, world.provider.set_up(order))
         assert kept.word is Word.SUCCEEDED
         assert kept.method is not None
         assert kept.method.card is not None
         assert len(kept.method.card.last4) == 4
         order = replace(order, setup_id=kept.provider_id, method_id=kept.method.method_id)
-        assert self.told(world, world.provider.fetch_setup(order)) == kept
-        assert self.told(world, world.provider.fetch_method(order)).word is Word.SUCCEEDED
+        assert self.heard(world, world.provider.fetch_setup(order)) == kept
+        assert self.heard(world, world.provider.fetch_method(order)).word is Word.SUCCEEDED
 
         for _ in range(2):
             key = ids.random_reference(length=32)
-            assert self.told(world, world.provider.detach(replace(order, key=key))).word is Word.CANCELLED
-        assert self.told(world, world.provider.fetch_method(order)).word is Word.CANCELLED
+            assert self.heard(world, world.provider.detach(replace(order, key=key))).word is Word.CANCELLED
+        assert self.heard(world, world.provider.fetch_method(order)).word is Word.CANCELLED
 
     def test_a_method_that_its_bank_refuses_is_not_kept(self, world: World):
         order = self.introduced(world, instrument=Secret(self.refused_method()))
-        refused = self.told(world, world.provider.set_up(order))
+        refused = self.heard(world, world.provider.set_up(order))
         assert refused.word is Word.FAILED
         assert refused.failure is not None
 
     def test_a_set_up_is_found_by_our_reference_and_can_be_cancelled(self, world: World):
         order = self.introduced(world, instrument=Secret(self.asking_method()))
-        asked = self.told(world, world.provider.set_up(order))
+        asked = self.heard(world, world.provider.set_up(order))
         assert asked.word is Word.REQUIRES_ACTION
         assert asked.next_action is not None
-        assert self.told(world, world.provider.fetch_setup(order)).provider_id == asked.provider_id
+        assert self.heard(world, world.provider.fetch_setup(order)).provider_id == asked.provider_id
         order = replace(order, setup_id=asked.provider_id, key=ids.random_reference(length=32))
-        assert self.told(world, world.provider.cancel_setup(order)).word is Word.CANCELLED
+        assert self.heard(world, world.provider.cancel_setup(order)).word is Word.CANCELLED
 
     def test_a_set_up_that_has_succeeded_says_so_to_whoever_cancels_it(self, world: World):
         order = replace(self.kept(world), key=ids.random_reference(length=32))
-        assert self.told(world, world.provider.cancel_setup(order)).word is Word.SUCCEEDED
+        assert self.heard(world, world.provider.cancel_setup(order)).word is Word.SUCCEEDED
 
     def test_the_same_key_and_bytes_keep_one_method(self, world: World):
         order = self.introduced(world)
@@ -103,7 +103,7 @@ class SavingContract(PaymentProviderContract):
         assert saving.declaration.replay is Replay.KEY
         assert world.provider.set_up(order).request == world.provider.set_up(order).request
         assert order.key in world.provider.set_up(order).request.headers.values()
-        first, second = (self.told(world, world.provider.set_up(order)) for _ in range(2))
+        first, second = (self.heard(world, world.provider.set_up(order)) for _ in range(2))
         assert first == second
 
     @pytest.mark.parametrize("trouble", ["reset_after", "timeout_after", "500_after", "html_after"])
@@ -113,12 +113,12 @@ class SavingContract(PaymentProviderContract):
         patient = world.wire.deadline
         world.wire.deadline = IMPATIENT if trouble.startswith("timeout") else patient
         with pytest.raises(OutcomeUnknown):
-            self.told(world, world.provider.set_up(order))
+            self.heard(world, world.provider.set_up(order))
         world.wire.deadline = patient
-        assert self.told(world, world.provider.fetch_setup(order)).word is Word.SUCCEEDED
+        assert self.heard(world, world.provider.fetch_setup(order)).word is Word.SUCCEEDED
 
     def test_a_kept_method_is_charged_without_its_owner(self, world: World):
-        paid = self.told(world, world.provider.step(self.charge(world, self.kept(world))))
+        paid = self.heard(world, world.provider.step(self.charge(world, self.kept(world))))
         assert paid.word is Word.SUCCEEDED
         assert [moved.money for moved in paid.moved] == [self.money]
 

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -12,7 +13,7 @@ from core import clock
 from events.models import Attention, Callback, Event, Transition
 from ledger import checking
 from merchants.models import Delivery
-from payments.models import Attempt, Operation, Payment, Refund
+from payments.models import Attempt, Operation, Payment, Refund, SavedMethod
 from payments.services import booking
 from tests.crash.receiver import Receiver
 from tests.crash.rows import hash_of_token
@@ -49,6 +50,7 @@ def waiting() -> list[str]:
         "deliveries": Delivery.objects.filter(due_at__isnull=False),
         "callbacks": Callback.objects.filter(due_at__isnull=False),
         "operations": unsent,
+        "saved methods": SavedMethod.objects.filter(due_at__lte=soon),
     }
     return [f"{count} {name}" for name, rows in kinds.items() if (count := rows.count())]
 
@@ -68,7 +70,8 @@ class Comparison:
         self._compare_payments("mpesa", _by_reference(mpesa, "payment"))
         self._compare_refunds("stripe", _by_reference(stripe, "refund"))
         self._compare_refunds("mpesa", _by_reference(mpesa, "refund"))
-        for complaint in (*_counters(), *_books(), *_operations(), *_callbacks(), *_events(self._receiver)):
+        ours = (_counters(), _books(), _operations(), _saved_methods(), _callbacks(), _events(self._receiver))
+        for complaint in chain.from_iterable(ours):
             self._wrong(complaint)
         return self.findings
 
@@ -143,6 +146,15 @@ class Comparison:
             self._wrong(f"{told}: nothing can answer, and it is not on the attention list")
         else:
             self.findings.unknown.append(told)
+
+
+def _saved_methods() -> Iterator[str]:
+    """Each card is one that its bank lets be saved: it is kept, or given up on both sides."""
+    for saved in SavedMethod.objects.exclude(state="active"):
+        if saved.state != "detached":
+            yield f"{saved.pk} is {saved.state} ({saved.failure_code}), and its bank had nothing against it"
+        elif saved.closed_at is None:
+            yield f"{saved.pk} was given up, and nobody knows whether its provider has forgotten it"
 
 
 def _story(subject: Payment | Refund) -> str:

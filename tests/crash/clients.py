@@ -138,6 +138,17 @@ class Client:
             body["amount"] = body["amount"] + 50_000
         return self.post("/v1/payments", body) or {}
 
+    def save_card(self) -> str:
+        """The id of a card that is kept; empty when that does not come about in time."""
+        customer = self.post("/v1/customers", {"name": "Njeri Kamau"}) or {}
+        body = {"customer": customer.get("id", ""), "method": "card", "payment_method": "pm_card_visa"}
+        saved = self.post("/v1/saved-methods", body) or {}
+        ends_at = time.monotonic() + OUTCOME_SECONDS
+        while saved and saved["state"] != "active" and time.monotonic() < ends_at:
+            time.sleep(PAUSE)
+            saved = self.get(f"/v1/saved-methods/{saved['id']}")
+        return str(saved["id"]) if saved.get("state") == "active" else ""
+
     def pay_by_phone(self, outcome: str) -> Json:
         phone = f"254711{next(_phones) % 1_000_000:06d}"
         if outcome:
@@ -203,6 +214,17 @@ def _refunded_card(client: Client) -> None:
     client.refund(paid, part=True)
 
 
+def _saved_card(client: Client) -> None:
+    """Saved, charged twice while its owner is away, and given up."""
+    saved = client.save_card()
+    if not saved:
+        return
+    for amount in (1_250, 66_622_00):
+        charge = {"amount": amount, "currency": "USD", "saved_method": saved, "off_session": True}
+        client.post("/v1/payments", charge)
+    client.post(f"/v1/saved-methods/{saved}/detach", {})
+
+
 def _phone(outcome: str) -> Callable[[Client], None]:
     return lambda client: client.pay_by_phone(outcome) and None
 
@@ -220,6 +242,7 @@ _JOURNEYS: tuple[tuple[Callable[[Client], None], int], ...] = (
     (_held_card, 3),
     (_let_go_card, 2),
     (_refunded_card, 3),
+    (_saved_card, 4),
     (_phone("approve"), 2),
     (_phone("decline"), 1),
     (_phone(""), 1),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from core import clock, crypto
 from core.crypto import KeyRing, Purpose
@@ -22,7 +22,8 @@ from events import audit, keys, resealing, sealing
 from events.models import AuditEntry, DataKey, InheritedKey
 from merchants.models import CallbackToken, ProviderAccount
 from payments.models import Attempt, Payment
-from payments.services import prompts
+from payments.services import payer_links, prompts
+from payments.services.locking import lock_attempt
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -315,6 +316,19 @@ def test_a_process_forgets_a_retired_data_key_after_a_while(under):
     assert sealing._data_key(payment, None) == key
     sealing._unwrapped.update({name: (time.monotonic(), held) for name, (_, held) in sealing._unwrapped.items()})
     assert sealing._data_key(payment, None) != key
+
+
+def test_a_link_to_a_payer_is_shown_and_opens_after_its_master_key_was_dropped(under):
+    attempt = factories.AttemptFactory(payment__off_session=True)
+    with transaction.atomic():
+        payer_links.bring_back(lock_attempt(attempt), by="tests", because="so")
+    shown = payer_links.next_action_of(Payment.objects.get())
+    under(new=NEW, old=OLD)
+    rotate()
+    under(new=NEW)
+
+    assert payer_links.next_action_of(Payment.objects.get()) == shown
+    assert payer_links.payment_of(shown["url"].rpartition("/")[2]) == attempt.payment
 
 
 def test_every_sealed_column_of_the_house_is_resealed():

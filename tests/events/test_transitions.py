@@ -35,6 +35,7 @@ MADE_BY = {
     "operation": factories.OperationFactory,
     "dispute": factories.DisputeFactory,
     "receipt": factories.UnallocatedReceiptFactory,
+    "saved_method": factories.SavedMethodFactory,
 }
 GOES_WITH = {("receipt", "assigned"): lambda row: {"payment_id": factories.PaymentFactory(merchant=row.merchant).pk}}
 """Columns that the database wants together with a state."""

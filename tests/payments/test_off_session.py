@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from merchants.models import ProviderAccount
 from payments.models import Payment, SavedMethod
 from tests.payments.world import (
     attention,
@@ -56,6 +57,18 @@ def test_a_saved_card_is_charged_without_its_owner(world, caller):
     assert events_of(paid) == ["payment.succeeded"]
     [entry] = world.stripe.entries("payment")
     assert entry["state"] == "succeeded"
+
+
+def test_it_is_charged_at_the_account_that_keeps_it_and_at_no_other(world, shop, caller):
+    saved = caller.save_card()
+    preferred = shop.account("stripe", {"secret_key": "sk_test_other", "webhook_secrets": ["whsec_other"]})
+    ProviderAccount.objects.filter(pk=preferred.pk).update(priority=1)
+
+    assert caller.charge(saved)["attempts"][0]["account"] == saved["account"]
+    assert caller.card()["attempts"][0]["account"] == preferred.pk
+    assert [row["id"] for row in caller.get("payments", saved_method=saved["id"])["data"]] == [
+        payment.pk for payment in Payment.objects.filter(saved_method=saved["id"])
+    ]
 
 
 def test_a_saved_card_is_charged_with_its_owner_there(world, shop, caller, asking):
@@ -268,6 +281,19 @@ def test_a_confirmation_whose_answer_was_lost_is_found_by_the_same_key(world, sh
         assert reaches(shop, asked, "succeeded")["captured_amount"] == 1250
     assert len(world.stripe.entries("payment")) == 1
     assert attention() == []
+
+
+def test_a_provider_that_is_overloaded_when_the_owner_comes_lets_them_try_again(world, shop, caller, asking):
+    asked = caller.charge(asking)
+    world.stripe.trouble("429", CONFIRM)
+    page = visit(asked["next_action"]["url"], "POST")
+    assert "Try again" in page.text
+    assert caller.get(f"payments/{asked['id']}")["state"] == "requires_action"
+
+    answer_bank(visit(asked["next_action"]["url"], "POST").headers["Location"])
+    with world.later(seconds=6):
+        reaches(shop, asked, "succeeded")
+    assert operations_of(asked)[1:] == [("confirm", "failed"), ("confirm", "succeeded")]
 
 
 def test_events_in_any_order_tell_the_same_story(world, shop, caller, asking):

@@ -138,6 +138,7 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("PATCH", who, {"email": "njeri@example.com"}, customer_id=customer["id"])
     ask("POST", who + "/merge", {"duplicate": same["id"]}, customer_id=customer["id"])
     ask("POST", pay, card | {"customer": customer["id"]})
+    _ask_for_saved_methods(ask, customer["id"])
     ask("GET", who, customer_id=same["id"])
     ask("DELETE", who, customer_id=customer["id"])
     ask("GET", who, customer_id=customer["id"])
@@ -157,6 +158,29 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
 
     mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method) for route, method in endpoints()}
     assert mapped - answered == set(), "an endpoint whose documented answers nothing here has held against a real one"
+
+
+def _ask_for_saved_methods(ask, customer):
+    kept, one = "/v1/saved-methods", "/v1/saved-methods/{saved_method_id}"
+    card = {"customer": customer, "method": "card", "payment_method": "pm_card_visa"}
+    saved, asks, _ = (
+        ask("POST", kept, card | change)
+        for change in (
+            {},
+            {"payment_method": "pm_card_authenticationRequired", "return_url": "https://shop.example/"},
+            {"payment_method": "pm_card_visa_chargeDeclined"},
+        )
+    )
+    ask("POST", kept, {"method": "card"})
+    ask("GET", kept)
+    ask("GET", one, saved_method_id=saved["id"])
+    ask("GET", one, saved_method_id=asks["id"])
+    ask("POST", one + "/default", {}, saved_method_id=saved["id"])
+    ask("POST", one + "/default", {}, saved_method_id=asks["id"])
+    charge = {"amount": 1250, "currency": "USD", "saved_method": saved["id"], "off_session": True}
+    ask("POST", "/v1/payments", charge)
+    ask("POST", one + "/detach", {}, saved_method_id=saved["id"])
+    ask("POST", "/v1/payments", charge)
 
 
 def _ask_for_keys_and_accounts(ask):

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import transaction
 
-from core import clock
 from core.crypto import Secret
 from events import sealing
 from merchants.models import Customer
 from payments.models import ProviderCustomer, SavedMethod
 from payments.services import saved_booking, saving
+from tests.factories import SavedMethodFactory
 from tests.payments.world import (
     STRIPE_KEY,
     attention,
@@ -19,7 +19,6 @@ from tests.payments.world import (
     path_of,
     saved_reaches,
     session,
-    until,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -388,6 +387,18 @@ def test_a_duplicates_cards_follow_the_survivor_whose_default_stays(caller):
     assert (paid["state"], paid["customer"]) == ("succeeded", kept["customer"])
 
 
+def test_a_card_that_was_begun_while_its_customer_was_merged_is_the_survivors(shop, caller):
+    kept, gone = (caller.post("customers", 201, name="Njeri Kamau")["id"] for _ in range(2))
+    caller.post(f"customers/{kept}/merge", duplicate=gone)
+    begun = SavedMethodFactory(
+        merchant=shop.merchant, account=shop.stripe, customer=Customer.objects.get(pk=gone), state="created"
+    )
+    with transaction.atomic():
+        locked = saved_booking.lock_saved(begun)
+
+    assert (locked.customer_id, locked.customer.pk) == (kept, kept)
+
+
 def test_the_cards_of_an_erased_customer_are_detached_here_and_there(world, caller):
     saved = caller.save_card(metadata={"name": "Njeri"})
     assert caller.send("DELETE", f"customers/{saved['customer']}").status_code in (200, 204)
@@ -414,4 +425,3 @@ def test_its_secrets_are_sealed(shop, caller):
     row = row_of(saved)
     assert b"pm_card" not in bytes(row.instrument) + bytes(row.request)
     assert sealing.unseal(row, "instrument").decode() == ASKS
-    assert until(lambda: clock.now() < row.setup_ends_at)

@@ -29,7 +29,16 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
-from payments.providers.stripe import Credentials, Options, Stripe, read_intent, read_refund
+from payments.providers.saving import Card, MethodReport
+from payments.providers.stripe import (
+    Credentials,
+    Options,
+    Stripe,
+    read_intent,
+    read_method,
+    read_refund,
+    read_setup,
+)
 from tests.contracts.payments import World
 from tests.contracts.saving import SavingContract
 from tests.contracts.world import MemoryTokens, changed, document, until
@@ -792,3 +801,52 @@ def test_a_key_is_held_to_the_mode_of_its_prefix(key: str, livemode: bool, fits:
 def test_only_a_payment_method_from_the_browser_is_taken(given: str):
     with pytest.raises(ValueError, match="not a payment method"):
         stripe().instrument(given)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "is_worth_another_try"),
+    [
+        ({"code": "card_declined", "decline_code": "generic_decline"}, "declined", True),
+        ({"code": "card_declined", "decline_code": "do_not_honor"}, "declined", True),
+        ({"code": "card_declined", "decline_code": "insufficient_funds"}, "insufficient_funds", True),
+        ({"code": "card_declined", "decline_code": "card_velocity_exceeded"}, "limit_exceeded", True),
+        ({"code": "processing_error"}, "provider_error", True),
+        ({"code": "card_declined", "decline_code": "lost_card"}, "declined", False),
+        ({"code": "card_declined", "decline_code": "stolen_card"}, "declined", False),
+        ({"code": "card_declined", "decline_code": "revocation_of_authorization"}, "declined", False),
+        ({"code": "card_declined", "decline_code": "invalid_account"}, "invalid_instrument", False),
+        ({"code": "expired_card"}, "expired_instrument", False),
+        ({"code": "authentication_required"}, "authentication_required", False),
+        (
+            {"code": "card_declined", "decline_code": "do_not_honor", "advice_code": "do_not_try_again"},
+            "declined",
+            False,
+        ),
+    ],
+)
+def test_a_decline_says_whether_it_is_worth_another_try(error, code, is_worth_another_try):
+    failure = read_intent({**INTENT, "status": "requires_payment_method", "last_payment_error": error}).failure
+    assert failure.code == code
+    assert (failure.code.is_retryable and not failure.is_final) is is_worth_another_try
+
+
+def test_a_set_up_whose_status_no_documentation_mentions_is_unknown():
+    intent = {"id": "seti_1", "object": "setup_intent", "status": "dreaming", "payment_method": None}
+    assert read_setup(intent).word is Word.UNKNOWN
+
+
+@pytest.mark.parametrize("card", [{}, {"exp_month": 13}, {"exp_month": "8"}, {"exp_year": 10**9}, {"brand": None}])
+def test_a_card_that_is_none_is_not_read(card):
+    whole = {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2030}
+    method = {"id": "pm_1", "object": "payment_method", "customer": "cus_1", "card": whole | card if card else {}}
+    with pytest.raises((KeyError, ValueError)):
+        read_method(method)
+
+
+def test_a_method_without_a_customer_is_not_kept():
+    card = {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2030, "fingerprint": "f"}
+    method = {"id": "pm_1", "object": "payment_method", "customer": None, "card": card}
+    assert read_method(method).word is Word.CANCELLED
+    assert read_method(method | {"customer": "cus_1"}).method == MethodReport(
+        "pm_1", Card("visa", "4242", 8, 2030, "f")
+    )
