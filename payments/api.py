@@ -83,13 +83,16 @@ class PaymentsView(ApiView):
 
     def _request(self, given: serializers.PaymentInput) -> taking.PaymentRequest:
         fields = dict(given.validated_data)
-        fields.pop("phone", None)
-        fields.pop("payment_method", None)
+        for name in ("phone", "payment_method", "payer_details", "lines"):
+            fields.pop(name, None)
+        money = Money(fields.pop("amount"), fields.pop("currency"))
         return taking.PaymentRequest(
             merchant=self.caller.merchant,
             livemode=self.caller.livemode,
-            money=Money(fields.pop("amount"), fields.pop("currency")),
+            money=money,
             instrument=given.instrument(),
+            payer=given.payer(),
+            lines=given.lines_of(money.currency),
             by=self.caller.actor,
             **fields,
         )

@@ -12,6 +12,7 @@ from core.metadata import MetadataField
 from core.money import EXPONENTS
 from payments.models import Payment, UnallocatedReceipt
 from payments.providers import REGISTRY
+from payments.providers.base import Line, Payer
 from payments.services.assigning import NewPayment
 from payments.states import PaymentState, RefundState, UnallocatedState
 
@@ -41,6 +42,25 @@ class AmountField(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+class PayerInput(StrictSerializer):
+    """What a method may need to know of the payer; what is left out is taken from the `customer`."""
+
+    name = serializers.CharField(max_length=100, default="", allow_blank=True)
+    email = serializers.EmailField(max_length=254, default="", allow_blank=True)
+    phone = serializers.RegexField(
+        r"^\+[1-9][0-9]{6,14}$", default="", allow_blank=True, error_messages={"invalid": "must be like +6281200001111"}
+    )
+
+
+class LineInput(StrictSerializer):
+    """`unit_price` in minor units of the payment's currency; below zero for a discount."""
+
+    name = serializers.CharField(max_length=100)
+    quantity = serializers.IntegerField(min_value=1, max_value=100_000)
+    unit_price = serializers.IntegerField(min_value=-MAX_AMOUNT, max_value=MAX_AMOUNT)
+    reference = serializers.CharField(max_length=50, default="", allow_blank=True)
+
+
 class PaymentInput(StrictSerializer):
     """`phone` for mpesa; `payment_method` (the browser's token) and `return_url` for card.
 
@@ -55,6 +75,11 @@ class PaymentInput(StrictSerializer):
     off_session = serializers.BooleanField(default=False)
     phone = serializers.CharField(max_length=20, required=False)
     payment_method = serializers.RegexField(r"^[A-Za-z0-9_]{3,100}$", required=False)
+    channel = serializers.RegexField(
+        r"^[a-z0-9_]{2,32}$", required=False, help_text="The bank, wallet or shop, for a method that has several"
+    )
+    payer_details = PayerInput(required=False)
+    lines = serializers.ListField(child=LineInput(), required=False, max_length=100)
     capture = serializers.ChoiceField(Payment.Capture.choices, default=Payment.Capture.AUTOMATIC)
     provider = serializers.ChoiceField(list(REGISTRY), required=False)
     customer = serializers.CharField(max_length=32, default="", allow_blank=True, help_text="The id of a customer")
@@ -73,6 +98,12 @@ class PaymentInput(StrictSerializer):
         if "method" not in given and "saved_method" not in given:
             raise serializers.ValidationError({"method": "This field is required."}, code="required")
         return given
+
+    def payer(self) -> Payer:
+        return Payer(**self.validated_data.get("payer_details", {}))
+
+    def lines_of(self, currency: str) -> tuple[Line, ...]:
+        return tuple(Line.from_json(line, currency) for line in self.validated_data.get("lines", []))
 
     def instrument(self) -> Secret | None:
         """The payer's phone or token, in a wrapping that shows it nowhere."""
@@ -194,6 +225,8 @@ class PaymentOutput(serializers.Serializer[Any]):
     fee = FeeOutput(allow_null=True)
     settlement = SettlementOutput(allow_null=True)
     method = serializers.ChoiceField(METHODS)
+    channel = serializers.CharField(allow_null=True)
+    lines = serializers.ListField(child=serializers.DictField())
     capture = serializers.ChoiceField(Payment.Capture.choices)
     customer = serializers.CharField(allow_null=True)
     saved_method = serializers.CharField(allow_null=True)

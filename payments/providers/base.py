@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from core import ids
 from core.crypto import Secret
@@ -107,6 +107,19 @@ class Line:
     quantity: int
     unit_price: Money
     reference: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Without the currency, which is the payment's."""
+        return {
+            "name": self.name,
+            "quantity": self.quantity,
+            "unit_price": self.unit_price.amount,
+            "reference": self.reference,
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any], currency: str) -> "Line":
+        return cls(**{**kept, "unit_price": Money(kept["unit_price"], currency)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,11 @@ from payments.models import Attempt, Operation, Payment, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
 from payments.services import operations, posting
+from payments.services.choosing import check_carries
 from payments.services.disputing import check_undisputed
 from payments.services.locking import lock_attempt
+from payments.services.places import place_in_flight
 from payments.services.preparing import prepare
-from payments.services.taking import check_carries, place_in_flight
 from payments.states import AttemptState, PaymentState
 
 Prepared = tuple[Operation, Order]

@@ -14,8 +14,8 @@ from payments.providers import REGISTRY
 from payments.providers.base import Kind
 from payments.services import operations
 from payments.services.locking import lock_attempt
+from payments.services.places import place_in_flight
 from payments.services.preparing import Answer, prepare
-from payments.services.taking import place_in_flight
 from payments.states import DisputeState
 
 ANSWERABLE = (DisputeState.INQUIRY, DisputeState.NEEDS_RESPONSE)

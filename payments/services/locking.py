@@ -37,8 +37,9 @@ def lock_untouched(operation: Operation) -> bool:
         found = cursor.fetchone()
     if found != (0, 0, 0, "", ""):
         return False
-    shown = Attempt.objects.filter(pk=attempt.pk)
-    shown._result_cache = [attempt]
+    known = getattr(payment, "_prefetched_objects_cache", {}).get("attempts", ())
+    shown = Attempt.objects.filter(payment=payment.pk)
+    shown._result_cache = [*(earlier for earlier in known if earlier.pk != attempt.pk), attempt]
     payment._prefetched_objects_cache = {"attempts": shown}  # type: ignore[attr-defined]  # as prefetch_related does
     return True
 

@@ -14,6 +14,7 @@ from payments.models import Operation
 from payments.providers.base import Failure, FailureCode, Kind, Order, Report, Word
 from payments.services import booking, connections, dispute_booking, refund_booking
 from payments.services.booking import Because
+from payments.services.failing_over import Turns, feed_breaker
 from payments.services.locking import lock_operation, lock_untouched
 from payments.services.preparing import UNSETTLED, declaration, kept_request, order_for
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
@@ -21,13 +22,17 @@ from payments.states import AttemptState, OperationState, PaymentState, RefundSt
 OPEN_REFUND = (RefundState.CREATED, RefundState.PENDING)
 
 
-def perform(operation: Operation, order: Order) -> Operation:
+def perform(operation: Operation, order: Order, *, turns: Turns | None = None) -> Operation:
     """Make the call of an operation that is committed as sending, and conclude it. Only its winner calls this.
 
-    Returns the operation as it is then; what the provider still holds open after a decline is closed at once.
+    Returns the operation as it is then; what the provider still holds open after a decline is closed at once. With
+    `turns`, the next account's operation may have been committed in its place, and waits there to be performed.
     """
     provider = connections.connect(operation.attempt.account)
-    concluded = _conclude_after(operation, lambda: connections.ask(provider, provider.step(order), purpose=order.kind))
+    outcome = _outcome_of(lambda: connections.ask(provider, provider.step(order), purpose=order.kind))
+    if operation.kind == Kind.CREATE:
+        feed_breaker(operation.attempt.account_id, outcome)
+    concluded = conclude(operation, outcome, turns=turns)
     if concluded.attempt.closing_as and concluded.attempt.state == AttemptState.OPEN:
         for closing in concluded.attempt.operations.filter(kind=Kind.CANCEL, state=OperationState.CREATED):
             closing.attempt = concluded.attempt
@@ -69,26 +74,36 @@ def _send_kept(operation: Operation) -> Report:
 
 
 def _conclude_after(operation: Operation, call: Callable[[], Report], *, again: bool = False) -> Operation:
-    outcome: Report | ProviderFault
-    try:
-        outcome = call()
-    except (NothingCreated, Unsupported) as fault:
-        outcome = OutcomeUnknown(f"sent again: {fault}") if again else fault
-    except OutcomeUnknown as fault:
-        outcome = fault
+    outcome = _outcome_of(call)
+    if again and isinstance(outcome, NothingCreated | Unsupported):
+        outcome = OutcomeUnknown(f"sent again: {outcome}")
     return conclude(operation, outcome)
 
 
-def conclude(operation: Operation, outcome: Report | ProviderFault) -> Operation:
+def _outcome_of(call: Callable[[], Report]) -> Report | ProviderFault:
+    try:
+        return call()
+    except (NothingCreated, Unsupported, OutcomeUnknown) as fault:
+        return fault
+
+
+def conclude(operation: Operation, outcome: Report | ProviderFault, *, turns: Turns | None = None) -> Operation:
     """Money facts, states, events and the next question, in one transaction under the payment's lock.
 
-    That nothing was created is believed only while nobody has taken the operation over and sent it again.
+    That nothing was created is believed only while nobody has taken the operation over and sent it again; and only
+    then the payment goes on at another account.
     """
+    following = turns.instead_of(operation, outcome) if turns else None
     with transaction.atomic():
         if not lock_untouched(operation):
             operation = lock_operation(operation)
+            following = None
+            if turns:
+                turns.drop()
         because = Because(by=operation.by, source="answer", detail=f"answer to {operation.kind}")
-        if isinstance(outcome, Report):
+        if following is not None:
+            _give_way(operation, outcome, following, because)
+        elif isinstance(outcome, Report):
             _conclude_report(operation, outcome, because)
         elif isinstance(outcome, OutcomeUnknown):
             leave_unknown(operation, str(outcome))
@@ -154,6 +169,19 @@ def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Becau
     elif operation.kind in (Kind.CAPTURE, Kind.CANCEL):
         _take_back(operation, failure)
     _step(operation, OperationState.FAILED, because, **_failure_columns(failure))
+
+
+def _give_way(operation: Operation, outcome: Report | ProviderFault, following: Operation, because: Because) -> None:
+    """The payment goes on as it is, at another account; money that still comes here is booked as ever (money.md 14)."""
+    attempt, unknown = operation.attempt, isinstance(outcome, OutcomeUnknown)
+    failure = None if isinstance(outcome, Report) else failure_of(outcome)
+    booking.note_failure(attempt, failure)
+    ended = AttemptState.ABANDONED if unknown else AttemptState.FAILED
+    move(attempt, ended, by=because.by, because=f"{because}: another account is asked", prompt_lock=None)
+    to = OperationState.UNKNOWN if unknown else OperationState.FAILED
+    _step(operation, to, because, **_failure_columns(failure))
+    following.attempt.save(force_insert=True)
+    following.save(force_insert=True)
 
 
 def _take_back(operation: Operation, failure: Failure) -> None:

@@ -7,6 +7,7 @@ from core.crypto import Secret
 from core.money import Money
 from merchants.models import Merchant
 from payments.models import Payment
+from payments.providers.base import Line, Payer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,5 +32,8 @@ class PaymentRequest:
     description: str = ""
     return_url: str = ""
     expires_at: datetime | None = None
+    channel: str = ""
+    payer: Payer = field(default=Payer(), repr=False)
+    lines: tuple[Line, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     by: str = ""

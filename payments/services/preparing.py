@@ -15,7 +15,7 @@ from events import sealing, work
 from merchants.doors import callback_url
 from payments.models import Attempt, Dispute, Operation, Payment, Refund
 from payments.providers import REGISTRY
-from payments.providers.base import Kind, Order
+from payments.providers.base import Kind, Line, Order, Payer
 from payments.services import connections
 from payments.states import OperationState
 
@@ -101,6 +101,11 @@ def order_for(operation: Operation, *, token: str = "") -> Order:
         target_id=operation.target_id,
         customer_id=customer_id,
         off_session=payment.off_session,
+        channel=payment.channel,
+        payer=_payer(payment),
+        lines=tuple(Line.from_json(line, payment.currency) for line in payment.lines),
+        made_at=attempt.created_at,
+        expires_at=payment.expires_at,
     )
 
 
@@ -110,6 +115,10 @@ def _instrument(payment: Payment) -> tuple[Secret | None, str]:
     if saved is not None:
         return Secret(saved.provider_id), saved.holder.provider_id
     return (sealing.unseal_secret(payment, "instrument") if payment.instrument else None), ""
+
+
+def _payer(payment: Payment) -> Payer:
+    return Payer(*json.loads(sealing.unseal(payment, "payer"))) if payment.payer else Payer()
 
 
 def _keep(operation: Operation, request: Request) -> None:

@@ -8,8 +8,8 @@ from payments.models import Attempt, Operation, Payment
 from payments.providers.base import Kind, Order
 from payments.services import operations, payer_links
 from payments.services.locking import lock_attempt
+from payments.services.places import place_in_flight
 from payments.services.preparing import prepare
-from payments.services.taking import place_in_flight
 from payments.states import AttemptState, PaymentState, SavedMethodState
 
 BY = "payer"

@@ -13,9 +13,9 @@ from payments.models import SavedMethod
 from payments.providers.base import Failure, FailureCode, Report, Word
 from payments.services import connections
 from payments.services.booking import Because
+from payments.services.places import place_in_flight
 from payments.services.saved_booking import KEPT, OPEN, apply_method, fail, give_up, lock_saved
 from payments.services.saving import advance_setup, call, conclude, declared, find_out, order_of, schedule
-from payments.services.taking import place_in_flight
 from payments.states import SavedMethodState
 
 BY = "resolver"

@@ -29,8 +29,8 @@ from payments.providers.saving import Saving, SavingOrder
 from payments.services import connections
 from payments.services.booking import Because
 from payments.services.operations import failure_of
+from payments.services.places import place_in_flight
 from payments.services.saved_booking import OPEN, apply_setup, fail, lock_saved
-from payments.services.taking import place_in_flight
 from payments.states import SavedMethodState
 
 

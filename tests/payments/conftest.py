@@ -55,6 +55,7 @@ def server(django_db_setup: Any, django_db_blocker: Any) -> Iterator[LiveServer]
 def world(transactional_db: Any, server: Any, settings: Any, companies: Any, certificate: str) -> Iterator[World]:
     """Everything, with the companies' memories empty."""
     settings.PUBLIC_URL = server.url
+    settings.BREAKER_FAILURES = 1000  # trouble is made in rows here, and its accounts are asked on
     settings.SIMULATORS_URL = "http://127.0.0.1"
     settings.SIMULATORS_PORT = int(companies.url("stripe").rpartition(":")[2])
     made = World(server.url, Company(companies.url("stripe")), Company(companies.url("mpesa")), certificate)

@@ -1,0 +1,163 @@
+"""Which accounts may take a payment, and in which order they are tried."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core import clock, routing
+from core.errors import AmountNotRepresentable, NoRoute, ProviderBusy
+from core.money import Money, NotRepresentable
+from core.routing import Candidate, Facts, Route, Rule, Strategy
+from merchants import breakers, fees
+from merchants.models import Breaker, ProviderAccount, ProviderSwitch, RoutingRule
+from merchants.routing import rules_of
+from payments.models import Payment, SavedMethod
+from payments.providers import REGISTRY
+from payments.services import connections
+from payments.services.payment_request import PaymentRequest
+
+_CHANCE = secrets.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The accounts to try, in order, and how the choice came about: every account that could take the payment."""
+
+    accounts: list[ProviderAccount]
+    route: Route
+    able: list[ProviderAccount]
+
+
+def accounts_for(asked: PaymentRequest, saved: SavedMethod | None) -> list[ProviderAccount]:
+    """The accounts to try, in order; for a saved method the one that keeps it, and no other.
+
+    Raises NoRoute or AmountNotRepresentable that says why there is none, and ProviderBusy while all of them rest.
+    """
+    if saved is not None:
+        return [_keeper(saved, asked)]
+    choice = choose(asked, draw=_CHANCE.random())
+    if not choice.accounts:
+        raise _all_resting(choice.able)
+    return choice.accounts
+
+
+def _keeper(saved: SavedMethod, asked: PaymentRequest) -> ProviderAccount:
+    if not _fits(saved.account.provider, asked):
+        raise NoRoute(f"{saved.account.provider} does not take {asked.method} in {asked.money.currency}.")
+    check_carries(saved.account, asked.money)
+    return saved.account
+
+
+def choose(asked: PaymentRequest, *, draw: float) -> Choice:
+    """What the merchant's rules, the accounts' health and their fees make of it. Raises as `candidates`."""
+    able = candidates(asked)
+    rules = _rules(asked, able[0])
+    route = routing.route(_facts(asked), _with_health(able, asked, rules), rules, draw=draw)
+    by_id = {account.pk: account for account in able}
+    return Choice([by_id[account] for account in route.accounts], route, able)
+
+
+def _facts(asked: PaymentRequest) -> Facts:
+    return Facts(asked.method, asked.money.currency, asked.money.amount)
+
+
+def _rules(asked: PaymentRequest, account: Any) -> list[Rule]:
+    return rules_of(asked.merchant.pk, livemode=asked.livemode) if account.has_rules else []
+
+
+def _with_health(able: Sequence[Any], asked: PaymentRequest, rules: Sequence[Rule]) -> list[Candidate]:
+    with_fees = any(rule.strategy is Strategy.LOWEST_FEE for rule in rules)
+    return [
+        Candidate(
+            account.pk,
+            fee=_fee(account, asked) if with_fees else None,
+            is_resting=breakers.is_resting(account.pk, streak=account.streak, retry_at=account.retry_at),
+        )
+        for account in able
+    ]
+
+
+def _fee(account: ProviderAccount, asked: PaymentRequest) -> int | None:
+    fee = fees.expected_fee(account_id=account.pk, method=asked.method, money=asked.money, at=clock.now())
+    return fee.amount if fee else None
+
+
+def _all_resting(able: Sequence[Any]) -> ProviderBusy:
+    soonest: datetime = min(account.retry_at for account in able if account.retry_at)
+    return ProviderBusy(
+        f"{able[0].provider} has not answered for a while and gets no new payments now. "
+        "Nothing was created; send the same request again.",
+        retry_after=max(1, math.ceil((soonest - clock.now()).total_seconds())),
+    )
+
+
+# Who can take it at all
+
+
+def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
+    """The enabled accounts that can take this, by priority. Raises NoRoute or AmountNotRepresentable.
+
+    Each has `streak` and `retry_at` of its breaker, and `has_rules`: whether the merchant has rules to be asked.
+    """
+    usable = [name for name in REGISTRY if _fits(name, asked)]
+    if asked.provider and asked.provider not in usable:
+        raise NoRoute(f"{asked.provider} does not take {asked.method} in {asked.money.currency}.", param="/provider")
+    named = [asked.provider] if asked.provider else usable
+    # Written out, as this is asked for every payment and the ORM takes longer to word it than PostgreSQL to answer.
+    values = [asked.merchant.pk, asked.livemode, asked.merchant.pk, asked.livemode, named]
+    accounts = list(ProviderAccount.objects.raw(_CANDIDATES, values))
+    able = [account for account in accounts if _carries(account, asked.money)]
+    if not accounts:
+        mode = "live" if asked.livemode else "test"
+        raise NoRoute(
+            f"There is no enabled {mode} account that takes {asked.method} in {asked.money.currency}. "
+            "Add a provider account, or ask for another method or currency.",
+            param="/method",
+        )
+    if not able:
+        check_carries(accounts[0], asked.money)
+    return able
+
+
+_CANDIDATES = f"""
+SELECT account.*, COALESCE(breaker.streak, 0) AS streak, breaker.retry_at, EXISTS (
+    SELECT FROM {RoutingRule._meta.db_table} WHERE merchant_id = %s AND livemode = %s AND is_enabled
+) AS has_rules
+FROM {ProviderAccount._meta.db_table} account
+    LEFT JOIN {Breaker._meta.db_table} breaker ON breaker.account_id = account.id
+    LEFT JOIN {ProviderSwitch._meta.db_table} switch ON switch.provider = account.provider
+WHERE account.merchant_id = %s AND account.livemode = %s AND account.is_enabled AND account.provider = ANY(%s)
+    AND COALESCE(switch.is_on, TRUE)
+ORDER BY account.priority, account.id
+"""  # noqa: S608  (names from models)
+
+
+def _carries(account: ProviderAccount, money: Money) -> bool:
+    try:
+        check_carries(account, money)
+    except AmountNotRepresentable:
+        return False
+    return True
+
+
+def check_carries(account: ProviderAccount, money: Money) -> None:
+    """Raises AmountNotRepresentable when the provider's own units cannot hold the amount."""
+    try:
+        connections.connect(account).units(money)
+    except NotRepresentable as error:
+        raise AmountNotRepresentable(f"{account.provider}: {error}.", param="/amount") from error
+
+
+def _fits(provider: str, asked: PaymentRequest) -> bool:
+    method = REGISTRY[provider].capabilities.methods.get(asked.method)
+    if method is None or (asked.capture == Payment.Capture.MANUAL and not method.manual_capture):
+        return False
+    if asked.channel and asked.channel not in method.channels:
+        return False
+    least, most = method.limits.get(asked.money.currency, (0, asked.money.amount))
+    if not least <= asked.money.amount <= most:
+        return False
+    return method.currencies is None or asked.money.currency in method.currencies
