@@ -82,6 +82,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("payments.refund", "Refunds", "undo"),
             ("payments.dispute", "Disputes", "gavel"),
             ("payments.unallocatedreceipt", "Unallocated receipts", "help_center"),
+            ("payments.reportedreceipt", "Reported receipts", "contact_support"),
             ("payments.operation", "Operations", "sync_alt"),
         ),
     ),

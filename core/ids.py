@@ -34,6 +34,7 @@ PREFIXES: dict[str, str] = {
     "rcpt": "receipt",
     "ref": "refund",
     "regi": "registration of callback addresses",
+    "rrep": "reported receipt",
     "try": "delivery attempt",
     "trn": "transition",
     "unal": "unallocated receipt",

@@ -12,7 +12,7 @@ class PaymentsConfig(AppConfig):
         from payments import books
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
-        from payments.models import Operation
+        from payments.models import Operation, ReportedReceipt
         from payments.providers import REGISTRY
         from payments.services import prompts
 
@@ -24,6 +24,7 @@ class PaymentsConfig(AppConfig):
         checking.register(books.disagreements)
         rotation.register(rotation.Hashed("open prompts", prompts.rekey_locks))
         rotation.register(rotation.Kept("operations", Operation.objects.count))
+        rotation.register(rotation.Kept("reported receipts", ReportedReceipt.objects.count))
         scopes.register(
             {
                 "payments:read": "See payments",
