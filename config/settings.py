@@ -187,6 +187,8 @@ DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)
 """Streamed answers to one merchant in one process: each holds a thread of the web server until it has been read."""
 QUARANTINE_PER_MINUTE = env.int("QUARANTINE_PER_MINUTE", default=60)
 QUARANTINE_KEPT = timedelta(days=7)
+REFUSED_KEYS_KEPT = timedelta(days=30)
+"""Counts of requests with unknown keys: who tried, from which block of addresses, in which minute."""
 DELIVERY_LANE = env.int("DELIVERY_LANE", default=16)
 """Deliveries in flight to one endpoint."""
 DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=96)

@@ -10,8 +10,8 @@ from django.urls.resolvers import RoutePattern
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
-from payments.models import Attempt, Operation, Payment, Refund, UnallocatedReceipt
-from payments.services import posting
+from payments.models import Attempt, Operation, Payment, Refund, Registration, UnallocatedReceipt
+from payments.services import posting, registering
 from tests import factories
 from tests.payments.world import events_of
 
@@ -64,6 +64,7 @@ def theirs(world, other_shop):
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
+        "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
     }
 
 
@@ -108,6 +109,7 @@ def snapshot():
         list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
         list(ProviderAccount.objects.order_by("pk").values_list("pk", "is_enabled", "revision")),
+        Registration.objects.count(),
     )
 
 
@@ -183,6 +185,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "delivery_id": live_delivery.pk,
         "replay_id": live_replay.pk,
         "receipt_id": unallocated(shop, account=live_account).pk,
+        "registration_id": registering.register_doors(live_account, by="tests").pk,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True
