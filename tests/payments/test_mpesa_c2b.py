@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from core import clock
 from core.errors import Conflict
@@ -192,6 +192,31 @@ def test_a_payment_that_is_over_takes_no_more_money(world, shop, state):
         payment__merchant=shop.merchant, payment__state=state, payment__currency="KES", account=shop.mpesa
     )
     assert asked(shop.mpesa, reference=attempt.provider_reference, amount="12.50") == (200, "C2B00012")
+
+
+def test_what_is_missing_of_a_payment_is_just_what_may_still_come(world, shop, caller, registered):
+    payment = caller.prompt()
+    pay(world, reference_of(payment), 100, validation="missing")
+    told(world)
+    assert asked(shop.mpesa, reference=reference_of(payment), amount="150.00") == (200, "0")
+    assert asked(shop.mpesa, reference=reference_of(payment), amount="250.00") == (200, "C2B00013")
+
+
+def test_an_order_that_several_payments_were_asked_for_goes_by_those_that_are_open(world, shop, caller):
+    def earlier(state):
+        factories.AttemptFactory(
+            payment__merchant=shop.merchant,
+            payment__state=state,
+            payment__currency="KES",
+            payment__reference="INV-7",
+            account=shop.mpesa,
+        )
+
+    earlier("expired"), earlier("failed")
+    assert asked(shop.mpesa, reference="INV-7", amount="250.00") == (200, "C2B00012")
+    caller.prompt(reference="INV-7")
+    assert asked(shop.mpesa, reference="inv-7", amount="250.00") == (200, "0")
+    assert asked(shop.mpesa, reference="INV-7", amount="12.50") == (200, "C2B00013")
 
 
 def test_a_validation_for_another_short_code_is_refused(world, shop):
@@ -593,3 +618,58 @@ def test_the_check_of_the_books_finds_and_mends_an_unposted_arrival(world, shop,
             finding.mend()
     assert checking.findings() == []
     assert facts() == ["receipt_unallocated"]
+
+
+# Bad days
+
+
+def test_a_payer_who_is_never_asked_about_is_taken_in_all_the_same(world, shop, caller, registered):
+    """Safaricom validates only where it has been switched on: the confirmation comes at once."""
+    world.mpesa.post("settings", external_validation=False)
+    payment = caller.prompt()
+    pay(world, reference_of(payment))
+    told(world)
+    assert not Callback.objects.filter(door="validation").exists()
+    assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("reference", ["known", "LUNCH"])
+def test_a_confirmation_that_comes_twice_takes_effect_once(world, shop, caller, registered, reference):
+    payment = caller.prompt()
+    reference = reference_of(payment) if reference == "known" else reference
+    paid = pay(world, reference, validation="missing")
+    told(world)
+    assert send(shop.mpesa, confirmation(paid["id"], reference)).status_code == 200
+    told(world)
+    # The same bytes, and others that tell of the same receipt.
+    assert send(shop.mpesa, confirmation(paid["id"], reference, OrgAccountBalance="1.00")).status_code == 200
+    told(world)
+    assert (Receipt.objects.count(), ReportedReceipt.objects.count(), len(facts())) == (1, 1, 1)
+    assert world.mpesa.calls("POST /mpesa/transactionstatus/v1/query") == 1
+    assert held(shop, "provider_clearing") == [25_000]
+
+
+def test_a_validation_is_answered_in_time_while_the_database_hangs(world, shop, caller, settings):
+    payment = caller.prompt()
+    settings.DOOR_ANSWER_SECONDS = 1
+    started = time.monotonic()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE events_callback IN ACCESS EXCLUSIVE MODE")
+        answer = send(shop.mpesa, confirmation(reference=reference_of(payment)), "validation")
+        assert time.monotonic() - started < 8
+        assert answer.status_code == 503
+    assert asked(shop.mpesa, reference=reference_of(payment)) == (200, "0")
+
+
+def test_a_payer_whose_validation_is_not_answered_in_time_goes_by_what_is_registered(world, shop, caller):
+    world.mpesa.post("settings", validation_seconds=3)
+    for unreachable, state in (("Completed", "paid"), ("Cancelled", "rejected")):
+        options = world.mpesa_options(c2b_unreachable=unreachable)
+        services.change_account(shop.mpesa, by="tests", options=options)
+        registering.register_doors(shop.mpesa, by="tests")
+        work.drain("registrations")
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE events_callback IN ACCESS EXCLUSIVE MODE")
+            assert pay(world, "LUNCH", callback="missing")["state"] == state
