@@ -40,7 +40,10 @@ def admit(account: ProviderAccount, money: Money, *, reference: str, unknown_may
 
 
 def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:
-    """By our own reference at the provider, else by the merchant's, which several payments may share."""
+    """By our own reference at the provider, else by the merchant's, which several payments may share.
+
+    A payment that was made for money which had come was never asked for: its payer may well send more.
+    """
     if not reference:
         return []
     attempt = _attempt_named(account, reference)
@@ -51,6 +54,7 @@ def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:
         livemode=account.livemode,
         reference__in={reference, reference.upper()},
         attempts__account=account,
+        attempts__operations__kind=Kind.CREATE,
     )
     return list(named.distinct().order_by("-pk")[:_MOST])
 

@@ -204,12 +204,12 @@ def test_what_is_missing_of_a_payment_is_just_what_may_still_come(world, shop, c
 
 def test_an_order_that_several_payments_were_asked_for_goes_by_those_that_are_open(world, shop, caller):
     def earlier(state):
-        factories.AttemptFactory(
-            payment__merchant=shop.merchant,
-            payment__state=state,
-            payment__currency="KES",
-            payment__reference="INV-7",
-            account=shop.mpesa,
+        factories.OperationFactory(
+            attempt__payment__merchant=shop.merchant,
+            attempt__payment__state=state,
+            attempt__payment__currency="KES",
+            attempt__payment__reference="INV-7",
+            attempt__account=shop.mpesa,
         )
 
     earlier("expired"), earlier("failed")
@@ -217,6 +217,12 @@ def test_an_order_that_several_payments_were_asked_for_goes_by_those_that_are_op
     caller.prompt(reference="INV-7")
     assert asked(shop.mpesa, reference="inv-7", amount="250.00") == (200, "0")
     assert asked(shop.mpesa, reference="INV-7", amount="12.50") == (200, "C2B00013")
+
+
+def test_a_payer_may_use_a_reference_again_under_which_money_was_assigned(world, shop, caller, registered):
+    row = unallocated(world, "FLAT 12")
+    caller.post(f"unallocated-receipts/{row.pk}/assign", new_payment={"reference": "FLAT 12"})
+    assert asked(shop.mpesa, reference="FLAT 12") == (200, "0")
 
 
 def test_a_validation_for_another_short_code_is_refused(world, shop):
