@@ -83,6 +83,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("payments.dispute", "Disputes", "gavel"),
             ("payments.savedmethod", "Saved methods", "credit_card"),
             ("payments.unallocatedreceipt", "Unallocated receipts", "help_center"),
+            ("payments.reportedreceipt", "Reported receipts", "contact_support"),
             ("payments.operation", "Operations", "sync_alt"),
         ),
     ),

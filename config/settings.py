@@ -194,8 +194,12 @@ RATE_LIMIT_PER_ADDRESS = env.str("RATE_LIMIT_PER_ADDRESS", default="120/minute")
 """Per address and only for requests whose key is unknown."""
 DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)
 """Streamed answers to one merchant in one process: each holds a thread of the web server until it has been read."""
+DOOR_ANSWER_SECONDS = env.float("DOOR_ANSWER_SECONDS", default=5)
+"""How long a callback whose answer decides something for the payer may take; M-Pesa waits 8 seconds."""
 QUARANTINE_PER_MINUTE = env.int("QUARANTINE_PER_MINUTE", default=60)
 QUARANTINE_KEPT = timedelta(days=7)
+REFUSED_KEYS_KEPT = timedelta(days=30)
+"""Counts of requests with unknown keys: who tried, from which block of addresses, in which minute."""
 DELIVERY_LANE = env.int("DELIVERY_LANE", default=16)
 """Deliveries in flight to one endpoint."""
 DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=96)

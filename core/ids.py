@@ -37,6 +37,7 @@ PREFIXES: dict[str, str] = {
     "rcpt": "receipt",
     "ref": "refund",
     "regi": "registration of callback addresses",
+    "rrep": "reported receipt",
     "rule": "routing rule",
     "sm": "saved method",
     "try": "delivery attempt",

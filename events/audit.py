@@ -168,6 +168,18 @@ def count_refused(reason: str, address: str) -> None:
         )
 
 
+_PURGED_AT_ONCE = 5000
+
+
+def purge_refused() -> int:
+    """Forget the counts of requests with unknown keys after their time, in batches; how many rows."""
+    old = RefusedKeys.objects.filter(minute__lt=clock.now() - settings.REFUSED_KEYS_KEPT).order_by("pk")
+    purged = 0
+    while batch := list(old.values_list("pk", flat=True)[:_PURGED_AT_ONCE]):
+        purged += RefusedKeys.objects.filter(pk__in=batch).delete()[0]
+    return purged
+
+
 def _mac(row: AuditEntry) -> str:
     ring: KeyRing = settings.KEY_RING
     return ring.keyed_hash(Purpose.AUDIT, _canonical(row), livemode=row.livemode)

@@ -80,6 +80,11 @@ def handler_of(provider: str) -> Handler | None:
     return _handlers.get(provider)
 
 
+def wants_answer(door: str) -> bool:
+    """Whether a door of this name is one that wants an answer, at any provider."""
+    return any(door in handler.doors and handler.doors[door].wants_answer for handler in _handlers.values())
+
+
 def receive(arrival: Arrival, *, key: str) -> Callback:
     """Store a verified callback, or find the one that it repeats. Commits before anything is done about it.
 

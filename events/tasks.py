@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.db import connection
 
-from events import idempotency, inbox, work
+from events import audit, idempotency, inbox, work
 
 
 @shared_task(name="events.tasks.drain")
@@ -17,6 +17,7 @@ def drain(name: str) -> None:
 
 @shared_task(name="events.tasks.purge")
 def purge() -> None:
-    """Forget stored answers and quarantined callbacks that are past their time."""
+    """Forget stored answers, quarantined callbacks and counts of refused keys that are past their time."""
     idempotency.purge_answers()
     inbox.purge_quarantine()
+    audit.purge_refused()

@@ -1,6 +1,7 @@
 """The doors for providers: `/callbacks/{token}/{door}[/{operation}]` (money.md 11, security.md 11)."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from core import addresses, ids
+from core.deadlines import within
 from core.providers import CallbackRefused, Proof
 from events import inbox, sealing, work
 from events.inbox import Arrival, Handler
@@ -69,12 +71,21 @@ def _rekey(row: CallbackToken) -> int:
 @csrf_exempt
 @require_POST
 def callback(request: HttpRequest, token: str, door: str, operation: str = "") -> HttpResponse:
-    """Take in one callback: size, token, address and signature, store, process or wake, answer."""
+    """Take in one callback: size, token, address and signature, store, process or wake, answer.
+
+    Where the answer decides something for the payer it comes in time, or is 503: a database that is slow is not waited
+    for.
+    """
     if "Transfer-Encoding" in request.headers:
         # Django reads such a body as empty, and an empty callback would be refused for its signature.
         return HttpResponse("length required", status=411, content_type="text/plain")
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.CALLBACK_MAX_BYTES:
         return HttpResponse("too large", status=413, content_type="text/plain")
+    with within(settings.DOOR_ANSWER_SECONDS) if inbox.wants_answer(door) else nullcontext():
+        return _receive(request, token, door, operation)
+
+
+def _receive(request: HttpRequest, token: str, door: str, operation: str) -> HttpResponse:
     account = _account(token)
     handler = inbox.handler_of(account.provider) if account else None
     if account is None or handler is None or door not in handler.doors:

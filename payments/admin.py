@@ -58,7 +58,7 @@ class MethodFilter(admin.SimpleListFilter):
 
 
 def _flags(payment: Payment) -> Any:
-    raised = [name for name in ("late", "underpaid") if getattr(payment, name)]
+    raised = [name for name in ("late", "underpaid", "unconfirmed") if getattr(payment, name)]
     return badge(", ".join(raised), "warning") if raised else "-"
 
 

@@ -22,8 +22,8 @@ from core.admin_columns import (
 from core.errors import InvalidRequest
 from events.timeline import moments
 from payments import states
-from payments.models import Receipt, Registration, UnallocatedReceipt
-from payments.services import assigning
+from payments.models import Receipt, Registration, ReportedReceipt, UnallocatedReceipt
+from payments.services import assigning, reporting
 from payments.services.assigning import NewPayment
 from payments.states import UnallocatedState
 
@@ -106,6 +106,50 @@ class UnallocatedReceiptAdmin(ReadOnlyAdmin):
         except InvalidRequest as refusal:
             raise ValueError(f"'payment': {refusal.detail}") from refusal
         return f"Assigned to {assigned.payment_id}."
+
+
+@admin.register(ReportedReceipt)
+class ReportedReceiptAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "outcome",
+        column("told", lambda row: str(row.money)),
+        column("receipt", lambda row: row.provider_money_id),
+        "reference",
+        MERCHANT,
+        MODE,
+        moment_column("created_at"),
+    )
+    list_select_related = ("account", "merchant")
+    list_filter = ("outcome", "livemode")
+    search_help_text = "exactly: an id, the provider's number of the receipt, or a payment"
+    fields = (
+        ("id", "outcome", "provider_status"),
+        (column("told", lambda row: str(row.money)), column("receipt", lambda row: row.provider_money_id)),
+        ("reference", column("payer", lambda row: row.payer_hint or "-"), link_column("payment_id")),
+        (column("account", lambda row: link(row.account_id, str(row.account))), MERCHANT, MODE),
+        ("asked", moment_column("due_at"), moment_column("created_at"), moment_column("concluded_at")),
+    )
+    actions_detail = ("ask_again",)
+
+    def find(self, term: str) -> list[str]:
+        if term.startswith("pay_"):
+            named = ReportedReceipt.objects.filter(payment=term)
+        else:
+            accounts = list(ReportedReceipt.objects.order_by().values_list("account", flat=True).distinct())
+            named = ReportedReceipt.objects.filter(account__in=accounts, provider_money_id=term)
+        return [term, *named.values_list("pk", flat=True)[:1000]]
+
+    @reasoned_action(
+        title="Ask again",
+        permission="payments.ask_about_receipt",
+        explain="The provider is asked once more whether this money has come. Only its answer books it.",
+        icon="contact_support",
+        applies=lambda row: row.outcome != ReportedReceipt.Outcome.CONFIRMED,
+    )
+    def ask_again(self, request: HttpRequest, row: ReportedReceipt, form: Any) -> str:
+        reporting.ask_again(row)
+        return "Asked. Look again in a moment."
 
 
 @admin.register(Registration)

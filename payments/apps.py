@@ -12,7 +12,7 @@ class PaymentsConfig(AppConfig):
         from payments import books
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
-        from payments.models import Operation, SavedMethod
+        from payments.models import Operation, ReportedReceipt, SavedMethod
         from payments.providers import REGISTRY
         from payments.services import payer_links, prompts, saved_changing
 
@@ -28,6 +28,7 @@ class PaymentsConfig(AppConfig):
         rotation.register(rotation.Kept("links to payers", payer_links.count))
         customers.on_merge(saved_changing.follow_merge)
         customers.on_erase(saved_changing.follow_erasure)
+        rotation.register(rotation.Kept("reported receipts", ReportedReceipt.objects.count))
         scopes.register(
             {
                 "payments:read": "See payments",

@@ -6,8 +6,8 @@
 from django.db import models
 from django.db.models import Q
 
-from core import clock
-from core.fields import PublicIdField, state_field, state_is_known
+from core import clock, ids
+from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from core.money import Money
 from events.models import Subjected, Work
 from merchants.models import Merchant, ProviderAccount
@@ -46,6 +46,63 @@ class UnallocatedReceipt(Subjected):
     @property
     def money(self) -> Money:
         return self.receipt.money
+
+
+class ReportedReceipt(Work):
+    """Money that a callback without proof tells of. It counts for nothing until the provider, asked, shows it.
+
+    `amount`, `reference` and `payer_hint` are what was told; `payment` is the one that the reference names. `token`
+    makes the paths by which answers come, `conversations` are the ids of the questions that were taken, `asked`
+    counts all. It is booked as a `Receipt` of the same number, with the amount that the answer shows.
+    """
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", "is being asked about"
+        CONFIRMED = "confirmed", "the provider shows it, and it is booked"
+        UNCONFIRMED = "unconfirmed", "nobody could tell"
+        DENIED = "denied", "the provider knows of no such money here"
+
+    id = PublicIdField(prefix="rrep")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.WAITING)
+    provider_money_id = models.CharField(max_length=100)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    reference = models.CharField(max_length=100, blank=True, default="")
+    payer_hint = models.CharField(max_length=32, blank=True, default="")
+    payment = models.ForeignKey("payments.Payment", models.PROTECT, null=True, related_name="reported_receipts")
+    token = SealedField()
+    token_hash = models.CharField(max_length=64, unique=True)
+    conversations = models.JSONField(default=list)
+    provider_status = models.CharField(max_length=100, blank=True, default="")
+    asked = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+    concluded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=["waiting", "confirmed", "unconfirmed", "denied"]),
+                name="reported_outcome_is_known",
+            ),
+            models.UniqueConstraint(fields=["account", "provider_money_id"], name="one_report_per_money_id"),
+        ]
+        indexes = [models.Index(fields=["lane", "due_at"], name="reported_due", condition=Q(due_at__isnull=False))]
+        permissions = [("ask_about_receipt", "Can ask about a reported receipt again")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @staticmethod
+    def is_named(public_id: str) -> bool:
+        """Whether an id is that of a reported receipt."""
+        return ids.is_id(public_id, "rrep")
 
 
 class Registration(Work):

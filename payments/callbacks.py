@@ -10,9 +10,9 @@ from events.inbox import Arrival, DoorAnswer
 from events.models import Callback
 from merchants.models import ProviderAccount
 from payments import arrivals, proven_callbacks, weak_callbacks
-from payments.models import Operation
+from payments.models import Operation, ReportedReceipt
 from payments.providers.base import Admission, CallbackAnswer, Notice, PaymentProvider, RawCallback, Topic
-from payments.services import connections, resolving
+from payments.services import connections, reporting, resolving
 
 
 class PaymentCallbacks:
@@ -24,7 +24,7 @@ class PaymentCallbacks:
 
     def find_operation(self, account: ProviderAccount, token: str) -> str:
         held = Operation.objects.filter(token_hash__in=sealing.token_hashes(token), attempt__account=account)
-        return held.values_list("pk", flat=True).first() or ""
+        return held.values_list("pk", flat=True).first() or reporting.find(account, token)
 
     def verify(self, arrival: Arrival) -> None:
         adapter = connections.connect(arrival.account, at=arrival.at)
@@ -65,6 +65,8 @@ class PaymentCallbacks:
     def _follow(self, callback: Callback, notice: Notice) -> None:
         if notice.livemode is not None and notice.livemode != callback.livemode:
             inbox.finish(callback, Callback.State.QUARANTINED, note="its mode is not the account's")
+        elif ReportedReceipt.is_named(callback.operation):
+            arrivals.follow_answer(callback, notice)
         elif callback.operation:
             weak_callbacks.question(callback, notice)
         elif self.doors[callback.door].proof is Proof.FULL:
@@ -81,5 +83,8 @@ def _raw(arrival: Arrival) -> RawCallback:
 
 def _ask_instead(operation_id: str) -> None:
     """A callback that is not believed still tells that there may be news."""
+    if ReportedReceipt.is_named(operation_id):
+        reporting.ask_now(operation_id)
+        return
     payment_id = Operation.objects.values_list("attempt__payment", flat=True).get(pk=operation_id)
     resolving.ask_now(payment_id)

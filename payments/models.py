@@ -9,7 +9,7 @@ from core.money import Money
 from events.models import Subjected, Work
 from merchants.models import Customer, Merchant, ProviderAccount
 from payments import states
-from payments.arrival_models import Registration, UnallocatedReceipt
+from payments.arrival_models import Registration, ReportedReceipt, UnallocatedReceipt
 from payments.dispute_models import Dispute, DisputeMovement
 from payments.providers.base import FailureCode, Kind, ReceiptKind
 from payments.saved_models import ProviderCustomer, SavedMethod
@@ -26,6 +26,7 @@ __all__ = [
     "Receipt",
     "Refund",
     "Registration",
+    "ReportedReceipt",
     "SavedMethod",
     "UnallocatedReceipt",
 ]
@@ -37,7 +38,7 @@ class Payment(Subjected):
     `fee_amount` is what its captures cost and `net_amount` what is left, both in `settlement_currency`; they are
     what is expected until `fee_is_final`. `settlement_reference` is the provider's id of the line that settles it,
     and then of the settlement itself. `link_hash` is that of the token in the link by which an absent payer is
-    brought back.
+    brought back. `unconfirmed` says that money is told of which the provider does not show yet.
     """
 
     class Capture(models.TextChoices):
@@ -74,6 +75,7 @@ class Payment(Subjected):
     refunded_amount = models.BigIntegerField(default=0)
     late = models.BooleanField(default=False)
     underpaid = models.BooleanField(default=False)
+    unconfirmed = models.BooleanField(default=False)
     fee_amount = models.BigIntegerField(null=True)
     fee_is_final = models.BooleanField(default=False)
     net_amount = models.BigIntegerField(null=True)

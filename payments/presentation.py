@@ -33,6 +33,7 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "failure": _payment_failure(payment),
         "late": payment.late,
         "underpaid": payment.underpaid,
+        "unconfirmed": payment.unconfirmed,
         "attempts": [_attempt(attempt) for attempt in payment.attempts.all()],
         "return_url": payment.return_url or None,
         "expires_at": clock.rfc3339(payment.expires_at) if payment.expires_at else None,

@@ -238,6 +238,7 @@ class PaymentOutput(serializers.Serializer[Any]):
     failure = PaymentFailureOutput(allow_null=True)
     late = serializers.BooleanField(help_text="The money arrived after the payment had ended")
     underpaid = serializers.BooleanField()
+    unconfirmed = serializers.BooleanField(help_text="Told of as paid, by word that proves nothing yet")
     attempts = AttemptOutput(many=True)
     return_url = serializers.CharField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import api, api_disputes, api_receipts, api_saved_methods
+from payments import api, api_disputes, api_receipts, api_registrations, api_saved_methods
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
@@ -20,5 +20,11 @@ urlpatterns = [
     path("unallocated-receipts", api_receipts.UnallocatedReceiptsView.as_view()),
     path("unallocated-receipts/<str:receipt_id>", api_receipts.UnallocatedReceiptView.as_view()),
     path("unallocated-receipts/<str:receipt_id>/assign", api_receipts.AssignView.as_view()),
+    path("provider-accounts/<str:account_id>/register-callbacks", api_registrations.RegisterView.as_view()),
+    path("provider-accounts/<str:account_id>/registrations", api_registrations.RegistrationsView.as_view()),
+    path(
+        "provider-accounts/<str:account_id>/registrations/<str:registration_id>",
+        api_registrations.RegistrationView.as_view(),
+    ),
     path("test/payments/<str:payment_id>/simulate", api.SimulateView.as_view()),
 ]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
 from config.demonstration.credentials import Credentials
+from config.demonstration.paybill import Paybill
 from config.demonstration.receiver import Inbox
 from config.demonstration.shop import Refused, Shop
 from config.demonstration.telling import CannotGoOn, Teller
@@ -70,6 +71,8 @@ class Story:
         outcome.payments_succeeded += 1
         self._charge_a_saved_card()
         outcome.payments_succeeded += 1
+        self._receive_by_paybill()
+        outcome.payments_succeeded += 1
         for payment in (paid_by_card, paid_by_phone):
             self._refund(payment)
             outcome.refunds_succeeded += 1
@@ -98,6 +101,10 @@ class Story:
             _visit("POST", f"{self.phone}/_simulator/phone", {"id": prompt, "outcome": "approve"})
             line("the payer enters the PIN on the phone")
         return self._await("payments", payment["id"], "callback in, proved by a query: payment succeeded")
+
+    def _receive_by_paybill(self) -> None:
+        self.teller.say("\n  Money that comes by itself to the M-Pesa paybill")
+        Paybill(shop=self.shop, simulator=self.phone, timed=self._timed, patiently=self._patiently).receive()
 
     def _pay_by_card(self) -> dict[str, Any]:
         self.teller.say("\n  A card payment with 3-D Secure")

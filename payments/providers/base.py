@@ -341,6 +341,14 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
         """Tell the provider where its callbacks go. For who `registers_doors`."""
         raise Unsupported(f"{self.name} is not told its callback addresses by a call")
 
+    def ask_about_money(self, provider_money_id: str, callback_url: Callable[[str], str]) -> Step:
+        """Ask whether money of this number came to the account. Changes nothing and may be asked any number of times.
+
+        The answer follows by a callback of the topic ARRIVAL, with the id of the question as its `provider_id`:
+        SUCCEEDED with the money that came, FAILED when there is none. For who `registers_doors`.
+        """
+        raise Unsupported(f"{self.name} cannot be asked about money by its number")
+
     def admits_unknown_references(self) -> bool:
         """Whether the account takes money by itself whose reference names no payment."""
         return True

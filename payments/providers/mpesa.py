@@ -118,6 +118,8 @@ _ADMISSIONS: Mapping[Admission, str] = {
 }
 _REGISTERED_ALREADY = ("already registered", "duplicate notification info")
 _LONGEST_RECEIPT = 100
+_NO_SUCH_TRANSACTION = ("25",)
+"""What a question about a receipt that is not there comes to; the portal only says "invalid parameters"."""
 
 _SHARED_ERROR = "500.001.1001"
 _PUSH_REFUSALS: Mapping[str, Callable[..., NothingCreated]] = {
@@ -213,7 +215,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         doors={
             # Safaricom refuses URLs with the words mpesa, safaricom, exe, exec, cmd, sql, query.
             name: Door(Proof.WEAK, per_operation=True)
-            for name in ("prompt", "reversal", "reversal-late", "status", "status-late")
+            for name in ("prompt", "reversal", "reversal-late", "status", "status-late", "receipt", "receipt-late")
         }
         | {"validation": Door(Proof.WEAK, wants_answer=True), "confirmation": Door(Proof.WEAK)},
         refunds="full",
@@ -307,8 +309,11 @@ class Mpesa(PaymentProvider[Credentials, Options]):
 
     def refund(self, order: Order) -> Step:
         """Reverse the whole receipt. The result follows at the door `reversal`."""
+        if not order.target_id:
+            raise NothingCreated("the receipt is not known yet", code=FailureCode.INVALID_REQUEST)
+        remarks = f"Refund {order.reference}"
         body = {
-            **self._initiated("TransactionReversal", order, door="reversal"),
+            **self._initiated("TransactionReversal", order.callback_url, door="reversal", remarks=remarks),
             "TransactionID": order.target_id,
             "Amount": str(self.units(order.money)),
             "ReceiverParty": self.options.shortcode,
@@ -322,29 +327,43 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         That the ConversationID of our own request is the one that is asked for is assumed.
         """
         is_receipt = order.target_id.isalnum()
+        named = "TransactionID" if is_receipt else "OriginalConversationID"
+        remarks = f"Refund {order.reference}"
+        return self._ask_status({named: order.target_id}, order.callback_url, door="status", remarks=remarks)
+
+    def ask_about_money(self, provider_money_id: str, callback_url: Callable[[str], str]) -> Step:
+        """Ask what became of a receipt. The result follows at the door `receipt`."""
+        return self._ask_status({"TransactionID": provider_money_id}, callback_url, door="receipt", remarks="Receipt")
+
+    def _ask_status(
+        self, target: Mapping[str, str], callback_url: Callable[[str], str], *, door: str, remarks: str
+    ) -> Step:
+        if not any(target.values()):
+            raise NothingCreated("the receipt is not known yet", code=FailureCode.INVALID_REQUEST)
         body = {
-            **self._initiated("TransactionStatusQuery", order, door="status"),
-            "TransactionID": order.target_id if is_receipt else "",
-            "OriginalConversationID": "" if is_receipt else order.target_id,
+            **self._initiated("TransactionStatusQuery", callback_url, door=door, remarks=remarks),
+            "TransactionID": "",
+            "OriginalConversationID": "",
+            **target,
             "PartyA": self.options.shortcode,
             "IdentifierType": "4",
         }
         return Step(self._post("/mpesa/transactionstatus/v1/query", body), _read_acknowledgement)
 
-    def _initiated(self, command: str, order: Order, *, door: str) -> dict[str, Any]:
+    def _initiated(
+        self, command: str, callback_url: Callable[[str], str], *, door: str, remarks: str
+    ) -> dict[str, Any]:
         if not (self.credentials.initiator_name and self.credentials.initiator_password):
             raise Misconfigured("the account has no initiator")
-        if not order.target_id:
-            raise NothingCreated("the receipt is not known yet", code=FailureCode.INVALID_REQUEST)
         return {
             "Initiator": self.credentials.initiator_name,
             "SecurityCredential": daraja.security_credential(
                 self.credentials.initiator_password, certificate=self.options.certificate
             ),
             "CommandID": command,
-            "ResultURL": order.callback_url(door),
-            "QueueTimeOutURL": order.callback_url(f"{door}-late"),
-            "Remarks": f"Refund {order.reference}",
+            "ResultURL": callback_url(door),
+            "QueueTimeOutURL": callback_url(f"{door}-late"),
+            "Remarks": remarks,
             "Occasion": "",
         }
 
@@ -356,6 +375,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
             "prompt": _read_prompt,
             "reversal": _read_reversal,
             "status": self._read_status,
+            "receipt": self._read_receipt,
             "validation": partial(self._read_c2b, Topic.VALIDATION),
             "confirmation": partial(self._read_c2b, Topic.ARRIVAL),
         }
@@ -373,6 +393,23 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         word = Word(self.options.transaction_status_words.get(status, Word.UNKNOWN))
         moved = _given_back(result, result.first("ReceiptNo")) if word is Word.SUCCEEDED else ()
         return Notice(Topic.REFUND, Report(word, result.conversation_id, status, moved))
+
+    def _read_receipt(self, body: bytes) -> Notice:
+        """What became of money that somebody told of: it counts when it is complete, and came here."""
+        result = daraja.read_result(body)
+        if result.code != "0":
+            word = Word.FAILED if result.code in _NO_SUCH_TRANSACTION else Word.UNKNOWN
+            return Notice(Topic.ARRIVAL, Report(word, result.conversation_id, result.code))
+        status, credited = str(result.first("TransactionStatus")), _credited(result)
+        word = Word(self.options.transaction_status_words.get(status, Word.UNKNOWN))
+        moved = _moved(ReceiptKind.CAPTURE, result.first("Amount"), result.first("ReceiptNo"))
+        if word is Word.SUCCEEDED and credited and credited.isdisjoint({self.options.shortcode, self.options.till}):
+            status, word = f"{status}, credited to another", Word.FAILED
+        elif word is not Word.SUCCEEDED or not (credited and moved and moved[0].provider_money_id):
+            word = Word.UNKNOWN
+        return Notice(
+            Topic.ARRIVAL, Report(word, result.conversation_id, status, moved if word is Word.SUCCEEDED else ())
+        )
 
     def answer(self, callback: RawCallback) -> CallbackAnswer:
         return CallbackAnswer(body=b'{"ResultCode":0,"ResultDesc":"Accepted"}')
@@ -507,6 +544,12 @@ def _read_late(body: bytes) -> Notice:
     """
     json_object(body)
     return Notice(Topic.NOTHING)
+
+
+def _credited(result: daraja.Result) -> set[str]:
+    """The short codes that were credited: under a key of their own, or as the second that claims to be debited."""
+    named = (*result.parameters.get("CreditPartyName", ()), *result.parameters.get("DebitPartyName", ())[1:])
+    return {str(name).partition(" - ")[0].strip() for name in named}
 
 
 def _given_back(result: daraja.Result, receipt: object) -> tuple[MoneyMoved, ...]:

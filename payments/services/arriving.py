@@ -40,7 +40,10 @@ def admit(account: ProviderAccount, money: Money, *, reference: str, unknown_may
 
 
 def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:
-    """By our own reference at the provider, else by the merchant's, which several payments may share."""
+    """By our own reference at the provider, else by the merchant's, which several payments may share.
+
+    A payment that was made for money which had come was never asked for: its payer may well send more.
+    """
     if not reference:
         return []
     attempt = _attempt_named(account, reference)
@@ -51,6 +54,7 @@ def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:
         livemode=account.livemode,
         reference__in={reference, reference.upper()},
         attempts__account=account,
+        attempts__operations__kind=Kind.CREATE,
     )
     return list(named.distinct().order_by("-pk")[:_MOST])
 
@@ -63,13 +67,19 @@ def _attempt_named(account: ProviderAccount, reference: str) -> Attempt | None:
     return named.select_related("payment").first() if reference else None
 
 
+def payment_named(account: ProviderAccount, reference: str) -> Payment | None:
+    """The payment whose reference of ours this is: the one that the money would be booked for."""
+    attempt = _attempt_named(account, reference)
+    return attempt.payment if attempt else None
+
+
 def take_in(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
     """Book money that has come, once for ever: for the attempt that it names, else as unallocated.
 
     Gives the payment, or the unallocated receipt. It may be told any number of times, here and by other ways.
     """
     with transaction.atomic():
-        known = _booked(came)
+        known = booked(came.account, came.moved.provider_money_id)
         if known is not None:
             return known
         attempt = _attempt_named(came.account, came.reference)
@@ -81,11 +91,11 @@ def take_in(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
         return locked.payment
 
 
-def _booked(came: Arrived) -> Payment | UnallocatedReceipt | None:
-    """What the same money was booked as before."""
+def booked(account: ProviderAccount, provider_money_id: str) -> Payment | UnallocatedReceipt | None:
+    """What the money of this number is booked as."""
     receipt = (
         Receipt.objects.select_related("attempt__payment", "unallocated")
-        .filter(account=came.account, provider_money_id=came.moved.provider_money_id)
+        .filter(account=account, provider_money_id=provider_money_id)
         .first()
     )
     if receipt is None:
@@ -114,7 +124,7 @@ def _leave_unallocated(came: Arrived, because: Because) -> Payment | Unallocated
         source=because.source,
     )
     if not insert_ignoring(receipt):
-        known = _booked(came)
+        known = booked(came.account, came.moved.provider_money_id)
         if known is None:
             raise RuntimeError(f"{came.moved.provider_money_id} is booked and cannot be read")
         return known

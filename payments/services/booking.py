@@ -243,6 +243,8 @@ def _settle(attempt: Attempt, because: Because, learned: dict[str, str]) -> None
         if payment.underpaid:
             record(payment, underpaid=False)
             attention.settle(payment, Attention.Reason.UNDERPAID, by=because.by)
+        if payment.unconfirmed:
+            record(payment, unconfirmed=False)
         if payment.state != PaymentState.CREATED:
             attention.settle(payment, Attention.Reason.UNKNOWN, by=because.by)
         no_failure = {"failure_code": "", "failure_message": "", "failure_provider_code": ""}

@@ -35,7 +35,7 @@ def lock_untouched(operation: Operation) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_UNTOUCHED, [operation.pk])
         found = cursor.fetchone()
-    if found != (0, 0, 0, "", ""):
+    if found != (0, 0, 0, "", "", False):
         return False
     known = getattr(payment, "_prefetched_objects_cache", {}).get("attempts", ())
     shown = Attempt.objects.filter(payment=payment.pk)
@@ -45,7 +45,8 @@ def lock_untouched(operation: Operation) -> bool:
 
 
 _LOCK_UNTOUCHED = f"""
-SELECT payment.sequence, attempt.sequence, operation.sequence, attempt.provider_id, attempt.closing_as
+SELECT payment.sequence, attempt.sequence, operation.sequence, attempt.provider_id, attempt.closing_as,
+    payment.unconfirmed
 FROM {Operation._meta.db_table} AS operation
 JOIN {Attempt._meta.db_table} AS attempt ON attempt.id = operation.attempt_id
 JOIN {Payment._meta.db_table} AS payment ON payment.id = attempt.payment_id

@@ -8,6 +8,7 @@ from core.database import violated
 from core.errors import Conflict
 from core.providers import NothingCreated, OutcomeUnknown
 from events import audit, work
+from events.idempotency import Claim
 from merchants.doors import callback_url
 from merchants.models import ProviderAccount
 from payments.models import Registration
@@ -18,7 +19,7 @@ from payments.services import connections
 Outcome = Registration.Outcome
 
 
-def register_doors(account: ProviderAccount, *, by: str) -> Registration:
+def register_doors(account: ProviderAccount, *, by: str, claim: Claim | None = None) -> Registration:
     """Write down that the account's addresses are to be registered; a worker sends it at once, and once.
 
     Raises Conflict where the provider takes no addresses by a call, or while an earlier try is under way.
@@ -35,7 +36,7 @@ def register_doors(account: ProviderAccount, *, by: str) -> Registration:
     )
     try:
         with transaction.atomic():
-            row.save(force_insert=True)
+            _insert(row, claim)
             audit.record(
                 actor=by,
                 action="provider_account.doors_registered",
@@ -50,6 +51,13 @@ def register_doors(account: ProviderAccount, *, by: str) -> Registration:
         raise Conflict(f"A registration of {account.pk} is under way. Look at it in a moment.") from error
     work.wake_on_commit("registrations")
     return row
+
+
+def _insert(row: Registration, claim: Claim | None) -> None:
+    if claim is not None:
+        claim.bind(row.pk, row)
+    else:
+        row.save(force_insert=True)
 
 
 def send(row: Registration) -> None:

@@ -646,6 +646,40 @@ class PaymentProviderContract:
         assert moved.provider_money_id
         assert world.provider.source_addresses(), "nothing else vouches for it"
 
+    def test_money_that_is_told_of_is_asked_about_by_its_number_and_the_answer_shows_it(self, world: World):
+        """What proves nothing only makes us ask (money.md 10)."""
+        if not world.provider.capabilities.registers_doors:
+            with pytest.raises(Unsupported):
+                world.provider.ask_about_money("1", world.receiver.url)
+            return
+        told = world.provider.read_callback(self.arrival(world)).report
+        assert told is not None
+        [money] = told.moved
+        asked = world.wire.perform(world.provider.ask_about_money(money.provider_money_id, world.receiver.url))
+        notice = world.provider.read_callback(self.told_after(world, asked.provider_id))
+        assert notice.report is not None
+        assert (notice.topic, notice.report.word, notice.report.moved) == (Topic.ARRIVAL, Word.SUCCEEDED, told.moved)
+
+    def test_money_that_nobody_has_sent_is_not_there_when_it_is_asked_about(self, world: World):
+        if not world.provider.capabilities.registers_doors:
+            pytest.skip("nothing is told of there")
+        asked = world.wire.perform(world.provider.ask_about_money("NEVERSENT1", world.receiver.url))
+        report = world.provider.read_callback(self.told_after(world, asked.provider_id)).report
+        assert report is not None
+        assert (report.word, report.moved) == (Word.FAILED, ())
+
+    def told_after(self, world: World, question: str) -> RawCallback:
+        """The callback that answers a question about money."""
+
+        def answers(callback: RawCallback) -> bool:
+            try:
+                notice = world.provider.read_callback(callback)
+            except CallbackRefused:
+                return False
+            return notice.report is not None and notice.report.provider_id == question
+
+        return world.receiver.wait(answers)
+
     def test_a_wrong_type_in_an_arrival_is_read_or_refused_and_never_breaks(self, world: World):
         if not self.standing(world):
             pytest.skip("every weak callback belongs to an operation")

@@ -13,8 +13,9 @@ from core import clock
 from events.models import Attention, Callback, Event, Transition
 from ledger import checking
 from merchants.models import Delivery
-from payments.models import Attempt, Operation, Payment, Refund, SavedMethod
+from payments.models import Attempt, Operation, Payment, Refund, ReportedReceipt, SavedMethod
 from payments.services import booking
+from tests.crash.arrivals import Arrivals, by_customers, paid_by_paybill
 from tests.crash.receiver import Receiver
 from tests.crash.rows import hash_of_token
 from tests.crash.world import Books
@@ -51,6 +52,7 @@ def waiting() -> list[str]:
         "callbacks": Callback.objects.filter(due_at__isnull=False),
         "operations": unsent,
         "saved methods": SavedMethod.objects.filter(due_at__lte=soon),
+        "reported receipts": ReportedReceipt.objects.filter(due_at__lte=soon),
     }
     return [f"{count} {name}" for name, rows in kinds.items() if (count := rows.count())]
 
@@ -62,12 +64,19 @@ class Comparison:
         self._books, self._receiver, self._finally = books, receiver, finally_
         self._answered = {hash_of_token(url) for url in books.answered}
         self._listed = set(Attention.objects.filter(reason="unknown", closed_at=None).values_list("subject", flat=True))
+        self._paid_by_hand: set[str] = set()
         self.findings = Findings()
 
     def run(self) -> Findings:
         stripe, mpesa = self._books.entries("stripe"), self._books.entries("mpesa")
         self._compare_payments("stripe", _by_reference(stripe, "payment"))
-        self._compare_payments("mpesa", _by_reference(mpesa, "payment"))
+        by_hand = by_customers(mpesa)
+        self._paid_by_hand = paid_by_paybill(by_hand)
+        self._compare_payments("mpesa", _by_reference([row for row in mpesa if row not in by_hand], "payment"))
+        arrivals = Arrivals(mpesa, confirmed=self._books.confirmed)
+        arrivals.compare()
+        self.findings.wrong += arrivals.wrong
+        self.findings.unknown += arrivals.unknown
         self._compare_refunds("stripe", _by_reference(stripe, "refund"))
         self._compare_refunds("mpesa", _by_reference(mpesa, "refund"))
         ours = (_counters(), _books(), _operations(), _saved_methods(), _callbacks(), _events(self._receiver))
@@ -95,6 +104,9 @@ class Comparison:
         told = f"{payment.pk} ({attempt.provider_reference}) is {payment.state}, at {provider} {state}"
         # Expired before its provider's word came, which the attempt then took.
         if payment.state == "expired" and attempt.state == state == "failed":
+            return
+        # By a receipt of its own, whatever became of the prompt; that is compared by itself.
+        if attempt.pk in self._paid_by_hand:
             return
         if payment.state not in fits.get(state, set()):
             self._allow_or_complain(told, payment, self._is_unanswerable(provider, attempt))

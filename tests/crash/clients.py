@@ -55,6 +55,18 @@ class Client:
         """One payment of each method, undisturbed."""
         self.pay_by_card("pm_card_visa")
         self.pay_by_phone("approve")
+        self.register_paybill()
+
+    def register_paybill(self) -> None:
+        """From then on M-Pesa asks about, and tells of, what payers send by themselves, and of prompts' money."""
+        accounts = self.get("/v1/provider-accounts")["data"]
+        account = next(f"/v1/provider-accounts/{row['id']}" for row in accounts if row["provider"] == "mpesa")
+        made = self.post(f"{account}/register-callbacks", {}) or {}
+        ends_at = time.monotonic() + ANSWER_SECONDS
+        while (told := self.get(f"{account}/registrations/{made['id']}"))["outcome"] != "registered":
+            if time.monotonic() > ends_at or told["outcome"] not in ("waiting", "sending"):
+                raise NoAnswer(f"the paybill's addresses: {told}")
+            time.sleep(PAUSE)
 
     # Requests.
 
@@ -123,6 +135,14 @@ class Client:
 
         threading.Thread(target=act, daemon=True).start()
 
+    def pay_by_paybill(self, reference: str, shillings: int, *, callback: str = "") -> None:
+        """A payer sends money by themselves. Where validation is not answered, M-Pesa lets it through."""
+        asked = {"outcome": "paybill", "short_code": "600111", "amount": shillings, "reference": reference}
+        phone = f"254711{next(_phones) % 1_000_000:06d}"
+        with suppress(requests.RequestException):
+            url = f"{self._simulators['mpesa']}/_simulator/simulate"
+            requests.post(url, json={**asked, "phone": phone, "callback": callback}, timeout=20)
+
     # Steps.
 
     def pay_by_card(self, token: str, *, capture: str = "automatic") -> Json:
@@ -149,11 +169,14 @@ class Client:
             saved = self.get(f"/v1/saved-methods/{saved['id']}")
         return str(saved["id"]) if saved.get("state") == "active" else ""
 
+    def some_shillings(self) -> int:
+        return self._chance.randrange(10, 900)
+
     def pay_by_phone(self, outcome: str) -> Json:
         phone = f"254711{next(_phones) % 1_000_000:06d}"
         if outcome:
             self.tell("mpesa", phone, outcome, after=self._chance.uniform(0.0, 0.8))
-        amount = self._chance.randrange(10, 900) * 100
+        amount = self.some_shillings() * 100
         body = {"amount": amount, "currency": "KES", "method": "mpesa", "phone": phone}
         return self.post("/v1/payments", body) or {}
 
@@ -234,6 +257,23 @@ def _reversed_phone(client: Client) -> None:
     client.refund(client.wait_for(payment["id"], "succeeded") if payment else None)
 
 
+def _by_paybill(times: int) -> Callable[[Client], None]:
+    """The prompt is left alone, and its reference paid by hand: once, or as often as that."""
+
+    def journey(client: Client) -> None:
+        payment = client.pay_by_phone("")
+        for _ in range(times if payment else 0):
+            reference = payment["attempts"][0]["provider_reference"]
+            client.pay_by_paybill(reference, payment["amount"] // 100, callback="duplicate")
+
+    return journey
+
+
+def _unasked(client: Client) -> None:
+    for callback in ("", "duplicate"):
+        client.pay_by_paybill(f"LUNCH {uuid4().hex[:8]}", client.some_shillings(), callback=callback)
+
+
 _JOURNEYS: tuple[tuple[Callable[[Client], None], int], ...] = (
     (_card, 2),
     (_declined_card, 2),
@@ -247,4 +287,7 @@ _JOURNEYS: tuple[tuple[Callable[[Client], None], int], ...] = (
     (_phone("decline"), 1),
     (_phone(""), 1),
     (_reversed_phone, 5),
+    (_by_paybill(1), 2),
+    (_by_paybill(2), 1),
+    (_unasked, 2),
 )

@@ -1,5 +1,6 @@
 """A crash run: rounds of payments under fire, each followed by a comparison of everybody's books."""
 
+import json
 import random
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from tests.crash import world
 from tests.crash.agreement import Comparison, Findings, waiting
 from tests.crash.aims import Gap, Marksman, Shot, aims_for_a_round
+from tests.crash.arrivals import ask_again_about_given_up
 from tests.crash.clients import Client, Diary
 from tests.crash.gates import Call, Gate
 from tests.crash.processes import Crew
@@ -43,6 +45,8 @@ class _Doors:
     def given(self, call: Call) -> None:
         if 200 <= call.status < 300:
             self._books.answered.add(call.path)
+            if call.path.endswith("/confirmation"):
+                self._books.confirmed.add(json.loads(call.body)["TransID"])
 
 
 class Run:
@@ -141,13 +145,18 @@ class Run:
 
     def _settle(self, *, seconds: float, finally_: bool) -> Findings:
         """Compare until nothing is wrong any more, or the time is over."""
-        ends_at = time.monotonic() + seconds
+        ends_at, has_asked = time.monotonic() + seconds, False
         while True:
             for _ in range(20):
                 self._tend()
             busy, late = waiting(), time.monotonic() > ends_at
             if busy and not late:
                 continue
+            if not has_asked:
+                # Their answers came while nobody was there, each time; a person then asks again.
+                has_asked = True
+                if ask_again_about_given_up():
+                    continue
             findings = Comparison(self._books, self._receiver, finally_=finally_).run()
             findings.wrong += [f"still to do: {rest}" for rest in busy] + self._diary.wrongs + self._twice()
             if late or not findings.wrong or self._diary.wrongs:
@@ -161,7 +170,8 @@ class Run:
         again = sum(times - 1 for times in self._receiver.times.values())
         tell(
             f"round {number}: {len(self._diary.objects)} keys so far, {self._diary.repeats} repeats; killed {killed}; "
-            f"{len(self._receiver.verified)} events ({again} again); {load:.0f} s under fire, {settle:.0f} s to agree"
+            f"{len(self._books.confirmed)} receipts told of; {len(self._receiver.verified)} events ({again} again); "
+            f"{load:.0f} s under fire, {settle:.0f} s to agree"
             f"{f', {len(findings.unknown)} unknown' if findings.unknown else ''}"
             f"{': DISAGREES' if findings.wrong else ''}"
         )

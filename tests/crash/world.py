@@ -57,10 +57,14 @@ class Ports:
 
 @dataclass
 class Books:
-    """What the simulators' controls show. `answered` are the callback URLs that were answered 2xx."""
+    """What the simulators' controls show.
+
+    `answered` are the callback URLs that were answered 2xx, `confirmed` the receipts so told of at the paybill's door.
+    """
 
     urls: dict[str, str]
     answered: set[str] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
 
     def entries(self, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = requests.get(f"{self.urls[name]}/_simulator/ledger", timeout=30).json()["entries"]

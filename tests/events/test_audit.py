@@ -170,3 +170,17 @@ def test_refused_keys_are_counted_by_reason_block_and_minute():
         ("unknown_key", "203.0.113.0/24", 3),
     ]
     assert all(row.minute.second == row.minute.microsecond == 0 for row in RefusedKeys.objects.all())
+
+
+def test_refused_keys_are_forgotten_after_their_time_in_batches(settings):
+    minute = clock.now().replace(second=0, microsecond=0)
+    settings.REFUSED_KEYS_KEPT = timedelta(days=30)
+    RefusedKeys.objects.bulk_create(
+        RefusedKeys(reason="unknown_key", block=f"block {number}", minute=minute - timedelta(days=31), count=1)
+        for number in range(5001)
+    )
+    for days in (29, 31):
+        RefusedKeys.objects.create(reason="other", block=str(days), minute=minute - timedelta(days=days), count=1)
+    assert audit.purge_refused() == 5002
+    assert [row.block for row in RefusedKeys.objects.all()] == ["29"]
+    assert audit.purge_refused() == 0

@@ -10,8 +10,8 @@ from django.urls.resolvers import RoutePattern
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
-from payments.models import Attempt, Operation, Payment, Refund, SavedMethod, UnallocatedReceipt
-from payments.services import posting
+from payments.models import Attempt, Operation, Payment, Refund, Registration, SavedMethod, UnallocatedReceipt
+from payments.services import posting, registering
 from tests import factories
 from tests.payments.world import events_of
 
@@ -65,6 +65,7 @@ def theirs(world, other_shop):
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
         "saved_method_id": other_shop.api.save_card(customer=customer["id"])["id"],
+        "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
     }
 
 
@@ -110,6 +111,7 @@ def snapshot():
         list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
         list(ProviderAccount.objects.order_by("pk").values_list("pk", "is_enabled", "revision")),
+        Registration.objects.count(),
     )
 
 
@@ -188,6 +190,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "saved_method_id": factories.SavedMethodFactory(
             merchant=shop.merchant, livemode=True, account=refund.attempt.account
         ).pk,
+        "registration_id": registering.register_doors(live_account, by="tests").pk,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from core import clock
 from core.errors import Conflict
@@ -14,7 +14,7 @@ from events.models import Attention, Callback, Event
 from ledger import checking
 from ledger.models import Account, Transfer
 from merchants import doors, services
-from payments.models import Operation, Payment, Receipt, Registration, UnallocatedReceipt
+from payments.models import Operation, Payment, Receipt, Registration, ReportedReceipt, UnallocatedReceipt
 from payments.services import registering
 from tests import factories, staff
 from tests.payments.world import (
@@ -51,10 +51,21 @@ def pay(world, reference="", amount=250, **more):
     return world.mpesa.post("simulate", outcome="paybill", **wanted)
 
 
+def told(world, count=1, **about):
+    """Wait until that many confirmations have come, and until the provider has said what there is to them."""
+    world.heard(count, door="confirmation", **about)
+    world.work_until(lambda: not ReportedReceipt.objects.filter(outcome="waiting").exists())
+
+
+def paid_unheard(world, amount=250, reference=""):
+    """The number of money that has come, whose confirmation is lost."""
+    return pay(world, reference, amount, validation="missing", callback="missing")["id"]
+
+
 def unallocated(world, reference="LUNCH", amount=250):
     """Money that nobody asked for, as it is stored."""
     paid = pay(world, reference, amount)
-    world.heard(1, door="confirmation", state="received")
+    told(world, 1, state="received")
     return UnallocatedReceipt.objects.get(receipt__provider_money_id=paid["id"])
 
 
@@ -183,6 +194,37 @@ def test_a_payment_that_is_over_takes_no_more_money(world, shop, state):
     assert asked(shop.mpesa, reference=attempt.provider_reference, amount="12.50") == (200, "C2B00012")
 
 
+def test_what_is_missing_of_a_payment_is_just_what_may_still_come(world, shop, caller, registered):
+    payment = caller.prompt()
+    pay(world, reference_of(payment), 100, validation="missing")
+    told(world)
+    assert asked(shop.mpesa, reference=reference_of(payment), amount="150.00") == (200, "0")
+    assert asked(shop.mpesa, reference=reference_of(payment), amount="250.00") == (200, "C2B00013")
+
+
+def test_an_order_that_several_payments_were_asked_for_goes_by_those_that_are_open(world, shop, caller):
+    def earlier(state):
+        factories.OperationFactory(
+            attempt__payment__merchant=shop.merchant,
+            attempt__payment__state=state,
+            attempt__payment__currency="KES",
+            attempt__payment__reference="INV-7",
+            attempt__account=shop.mpesa,
+        )
+
+    earlier("expired"), earlier("failed")
+    assert asked(shop.mpesa, reference="INV-7", amount="250.00") == (200, "C2B00012")
+    caller.prompt(reference="INV-7")
+    assert asked(shop.mpesa, reference="inv-7", amount="250.00") == (200, "0")
+    assert asked(shop.mpesa, reference="INV-7", amount="12.50") == (200, "C2B00013")
+
+
+def test_a_payer_may_use_a_reference_again_under_which_money_was_assigned(world, shop, caller, registered):
+    row = unallocated(world, "FLAT 12")
+    caller.post(f"unallocated-receipts/{row.pk}/assign", new_payment={"reference": "FLAT 12"})
+    assert asked(shop.mpesa, reference="FLAT 12") == (200, "0")
+
+
 def test_a_validation_for_another_short_code_is_refused(world, shop):
     assert asked(shop.mpesa, short_code="600999") == (200, "C2B00015")
 
@@ -214,7 +256,7 @@ def test_a_payer_who_pays_the_reference_by_hand_pays_the_payment(world, shop, ca
     payment = caller.prompt()
     world.mpesa.simulate(payment, "timeout", callback="missing")
     paid = pay(world, reference_of(payment).lower(), validation="missing")
-    world.heard(1, door="confirmation")
+    told(world)
 
     shown = caller.get(f"payments/{payment['id']}")
     assert shown["state"] == "succeeded"
@@ -244,7 +286,7 @@ def test_a_confirmation_before_the_answer_to_our_push_settles_it(world, shop, ca
     payment = caller.prompt()
     assert payment["attempts"][0]["provider_id"] is None
     world.mpesa.simulate(payment, "approve", callback="missing")
-    world.heard(1, door="confirmation")
+    told(world)
     assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
     assert len(receipts_of(payment)) == 1
     assert operations_of(payment) == [("create", "succeeded")]
@@ -257,7 +299,7 @@ def test_a_confirmation_while_the_push_is_on_its_way_is_not_undone_by_its_answer
         calling = pool.submit(caller.prompt)
         reference = until(lambda: Operation.objects.values_list("attempt__provider_reference", flat=True).first())
         pay(world, reference)
-        world.heard(1, door="confirmation")
+        told(world)
         payment = calling.result()
     assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
     assert [kind for kind, _, _ in receipts_of(payment)] == ["capture"]
@@ -269,7 +311,7 @@ def test_a_receipt_that_a_query_left_open_takes_its_number_from_the_confirmation
     world.mpesa.simulate(payment, "approve", callback="missing")
     with world.later(seconds=13):
         assert receipts_of(payment) == [("capture", 25_000, None)]
-    world.heard(1, door="confirmation")
+    told(world)
     [(_, amount, receipt)] = receipts_of(payment)
     assert (amount, receipt) == (25_000, world.mpesa.entries()[0]["receipt"])
     assert facts() == ["payment_captured"]
@@ -282,7 +324,7 @@ def test_other_money_for_a_paid_payment_does_not_take_the_number_of_its_receipt(
     with world.later(seconds=13):
         assert receipts_of(payment) == [("capture", 25_000, None)]
     second = pay(world, reference_of(payment), 100, validation="missing", callback="normal")
-    world.heard(1, door="confirmation")
+    told(world)
     assert receipts_of(payment) == [("capture", 25_000, None), ("capture", 10_000, second["id"])]
     assert events_of(payment)[-1] == "payment.overpaid"
     assert counters(payment)[0] == 25_000
@@ -295,7 +337,7 @@ def test_other_money_for_a_paid_payment_does_not_take_the_number_of_its_receipt(
 def test_another_amount_is_booked_as_what_it_is(world, shop, caller, registered, amount, state, reason, captured):
     payment = caller.prompt()
     pay(world, reference_of(payment), amount, validation="missing")
-    world.heard(1, door="confirmation")
+    told(world)
     assert caller.get(f"payments/{payment['id']}")["state"] == state
     assert attention() == [(payment["id"], reason)]
     assert counters(payment)[0] == captured
@@ -307,7 +349,7 @@ def test_money_for_a_payment_that_has_expired_meanwhile_succeeds_late(world, sho
         assert caller.get(f"payments/{payment['id']}")["state"] == "expired"
     assert pay(world, reference_of(payment))["state"] == "rejected"
     pay(world, reference_of(payment), validation="missing")
-    world.heard(1, door="confirmation")
+    told(world)
     late = caller.get(f"payments/{payment['id']}")
     assert (late["state"], late["late"]) == ("succeeded", True)
 
@@ -315,7 +357,7 @@ def test_money_for_a_payment_that_has_expired_meanwhile_succeeds_late(world, sho
 def test_money_that_nobody_asked_for_is_unallocated_once_and_in_the_books(world, shop, caller, registered):
     paid = pay(world, "LUNCH", validation="missing", callback="duplicate")
     until(lambda: len(world.mpesa.callbacks()) >= 2)
-    world.work()
+    told(world)
 
     [row] = caller.get("unallocated-receipts")["data"]
     assert row == {
@@ -343,13 +385,14 @@ def test_money_that_nobody_asked_for_is_unallocated_once_and_in_the_books(world,
 
 def test_a_confirmation_from_a_wrong_address_books_nothing_until_it_is_let_in(world, shop):
     services.change_account(shop.mpesa, by="tests", options=world.mpesa_options(source_addresses=["196.201.214.200"]))
-    assert send(shop.mpesa, confirmation()).status_code == 400
+    assert send(shop.mpesa, confirmation(paid_unheard(world))).status_code == 400
     world.work()
-    assert (Callback.objects.get().state, Receipt.objects.count()) == ("quarantined", 0)
+    assert (Callback.objects.get().state, ReportedReceipt.objects.count()) == ("quarantined", 0)
     services.change_account(shop.mpesa, by="tests", options=world.mpesa_options())
     doors.let_in_again(Callback.objects.get())
-    world.work()
-    assert (Callback.objects.get().state, UnallocatedReceipt.objects.count()) == ("processed", 1)
+    told(world)
+    assert Callback.objects.get(door="confirmation").state == "processed"
+    assert UnallocatedReceipt.objects.count() == 1
 
 
 def test_an_account_that_lists_no_addresses_believes_no_confirmation(world, shop):
@@ -368,8 +411,8 @@ def test_a_confirmation_at_another_accounts_path_is_quarantined(world, shop, oth
 
 def test_another_accounts_reference_is_not_looked_up(world, shop, caller, other_shop):
     theirs = other_shop.api.prompt()
-    send(shop.mpesa, confirmation(reference=reference_of(theirs)))
-    world.heard(1)
+    send(shop.mpesa, confirmation(paid_unheard(world), reference=reference_of(theirs)))
+    told(world)
     assert receipts_of(theirs) == []
     assert UnallocatedReceipt.objects.get().merchant == shop.merchant
 
@@ -386,8 +429,8 @@ def test_what_cannot_be_read_is_parked(world, shop, body):
     [("254711000111", "2547•••111"), ("a" * 64, None), ("", None), (None, None), ("2547 ***** 111", "2547•••111")],
 )
 def test_a_payer_is_shown_masked_or_not_at_all(world, shop, caller, number, shown):
-    send(shop.mpesa, confirmation(MSISDN=number, BillRefNumber=None))
-    world.heard(1)
+    send(shop.mpesa, confirmation(paid_unheard(world), MSISDN=number, BillRefNumber=None))
+    told(world)
     [row] = caller.get("unallocated-receipts")["data"]
     assert (row["payer"], row["reference"]) == (shown, None)
 
@@ -398,9 +441,9 @@ def test_a_payer_is_shown_masked_or_not_at_all(world, shop, caller, number, show
 def test_a_till_whose_confirmation_comes_first_gives_its_money_to_the_prompt(world, shop, caller):
     account = till(world, shop)
     payment = caller.prompt()
-    world.mpesa.post("settings", callback_mode="late", callback_late_seconds=0.5)
+    world.mpesa.post("settings", callback_late_seconds=3)
     world.mpesa.simulate(payment, "approve", callback="late")
-    world.heard(1, door="confirmation")
+    told(world)
     assert (UnallocatedReceipt.objects.get().state, receipts_of(payment)) == ("open", [])
 
     reaches(shop, payment, "succeeded")
@@ -415,9 +458,9 @@ def test_a_till_whose_confirmation_comes_first_gives_its_money_to_the_prompt(wor
 def test_a_till_whose_prompt_a_query_has_settled_recognises_its_unallocated_money(world, shop, caller):
     till(world, shop)
     payment = caller.prompt()
-    world.mpesa.post("settings", callback_mode="late", callback_late_seconds=2)
+    world.mpesa.post("settings", callback_late_seconds=3)
     world.mpesa.simulate(payment, "approve", callback="late")
-    world.heard(1, door="confirmation")
+    told(world)
     with world.later(seconds=13):
         assert receipts_of(payment) == [("capture", 25_000, None)]
     world.heard(1, door="prompt")
@@ -437,6 +480,8 @@ def till(world, shop):
             "consumer_key": "lango-simulator-key",
             "consumer_secret": "lango-simulator-secret",
             "passkey": "lango-simulator-passkey-600333",
+            "initiator_name": "lango-operator",
+            "initiator_password": "Simulator-Pass-1!",
         },
         by="tests",
     )
@@ -579,3 +624,58 @@ def test_the_check_of_the_books_finds_and_mends_an_unposted_arrival(world, shop,
             finding.mend()
     assert checking.findings() == []
     assert facts() == ["receipt_unallocated"]
+
+
+# Bad days
+
+
+def test_a_payer_who_is_never_asked_about_is_taken_in_all_the_same(world, shop, caller, registered):
+    """Safaricom validates only where it has been switched on: the confirmation comes at once."""
+    world.mpesa.post("settings", external_validation=False)
+    payment = caller.prompt()
+    pay(world, reference_of(payment))
+    told(world)
+    assert not Callback.objects.filter(door="validation").exists()
+    assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("reference", ["known", "LUNCH"])
+def test_a_confirmation_that_comes_twice_takes_effect_once(world, shop, caller, registered, reference):
+    payment = caller.prompt()
+    reference = reference_of(payment) if reference == "known" else reference
+    paid = pay(world, reference, validation="missing")
+    told(world)
+    assert send(shop.mpesa, confirmation(paid["id"], reference)).status_code == 200
+    told(world)
+    # The same bytes, and others that tell of the same receipt.
+    assert send(shop.mpesa, confirmation(paid["id"], reference, OrgAccountBalance="1.00")).status_code == 200
+    told(world)
+    assert (Receipt.objects.count(), ReportedReceipt.objects.count(), len(facts())) == (1, 1, 1)
+    assert world.mpesa.calls("POST /mpesa/transactionstatus/v1/query") == 1
+    assert held(shop, "provider_clearing") == [25_000]
+
+
+def test_a_validation_is_answered_in_time_while_the_database_hangs(world, shop, caller, settings):
+    payment = caller.prompt()
+    settings.DOOR_ANSWER_SECONDS = 1
+    started = time.monotonic()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE events_callback IN ACCESS EXCLUSIVE MODE")
+        answer = send(shop.mpesa, confirmation(reference=reference_of(payment)), "validation")
+        assert time.monotonic() - started < 8
+        assert answer.status_code == 503
+    assert asked(shop.mpesa, reference=reference_of(payment)) == (200, "0")
+
+
+def test_a_payer_whose_validation_is_not_answered_in_time_goes_by_what_is_registered(world, shop, caller):
+    world.mpesa.post("settings", validation_seconds=3)
+    for unreachable, state in (("Completed", "paid"), ("Cancelled", "rejected")):
+        options = world.mpesa_options(c2b_unreachable=unreachable)
+        services.change_account(shop.mpesa, by="tests", options=options)
+        registering.register_doors(shop.mpesa, by="tests")
+        work.drain("registrations")
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE events_callback IN ACCESS EXCLUSIVE MODE")
+            assert pay(world, "LUNCH", callback="missing")["state"] == state

@@ -151,6 +151,12 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("POST", assign, {"payment": "pay_nobodys"}, receipt_id=came.pk)
     ask("POST", assign, {"new_payment": {"reference": "lunch"}}, receipt_id=came.pk)
     ask("POST", assign, {"new_payment": {}}, receipt_id=came.pk)
+    account = "/v1/provider-accounts/{account_id}"
+    registration = ask("POST", account + "/register-callbacks", {}, account_id=shop.mpesa.pk)
+    ask("POST", account + "/register-callbacks", {}, account_id=shop.mpesa.pk)
+    ask("GET", account + "/registrations", account_id=shop.mpesa.pk)
+    where = account + "/registrations/{registration_id}"
+    ask("GET", where, account_id=shop.mpesa.pk, registration_id=registration["id"])
     events = ask("GET", "/v1/events")
     ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
 

@@ -23,7 +23,7 @@ from payments.models import Attempt, Operation, Payment, Receipt, Refund
 
 PATIENCE = 8.0
 PHONE = "254711000111"
-QUEUES = ("outbox", "operations", "saved_methods", "callbacks", "deliveries")
+QUEUES = ("outbox", "operations", "saved_methods", "callbacks", "reported_receipts", "operations", "deliveries")
 STRIPE_KEY = "sk_test_lango_simulator"
 STRIPE_SIGNING_SECRET = "whsec_lango_simulator"
 MPESA = {

@@ -640,7 +640,74 @@ def test_a_status_word_can_be_taught_on_the_account():
     assert report.word is Word.FAILED
 
 
-@pytest.mark.parametrize("door", ["reversal-late", "status-late"])
+def receipt_answer(code: Any = 0, **changes: Any) -> RawCallback:
+    """What a question about a receipt came to; a value of None is left out."""
+    told = {"TransactionStatus": "Completed", "Amount": 250, "ReceiptNo": "TKK4SAMPL2", "CreditPartyName": "600111 - L"}
+    parameters = [{"Key": key, "Value": value} for key, value in (told | changes).items() if value is not None]
+    return result_callback("receipt", code, parameters)
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "word"),
+    [
+        (0, {}, Word.SUCCEEDED),
+        ("0", {"Amount": "250.00", "CreditPartyName": "600111"}, Word.SUCCEEDED),
+        (0, {"CreditPartyName": "600222 - Another"}, Word.FAILED),
+        (0, {"CreditPartyName": "254711000111 - ACHIENG"}, Word.FAILED),
+        (0, {"CreditPartyName": None}, Word.UNKNOWN),
+        (0, {"Amount": None}, Word.UNKNOWN),
+        (0, {"ReceiptNo": None}, Word.UNKNOWN),
+        (0, {"TransactionStatus": "Declined"}, Word.UNKNOWN),
+        (0, {"TransactionStatus": None}, Word.UNKNOWN),
+        (25, {}, Word.FAILED),
+        ("17", {}, Word.UNKNOWN),
+        (2001, {}, Word.UNKNOWN),
+    ],
+)
+def test_a_receipt_counts_when_it_is_complete_and_was_credited_here(code: Any, changes: dict[str, Any], word: Word):
+    notice = mpesa().read_callback(receipt_answer(code, **changes))
+    assert notice.report is not None
+    assert (notice.topic, notice.report.word, notice.report.provider_id) == (Topic.ARRIVAL, word, "AG_20261120_2010")
+    moved = (MoneyMoved(ReceiptKind.CAPTURE, KES, "TKK4SAMPL2"),)
+    assert notice.report.moved == (moved if word is Word.SUCCEEDED else ())
+
+
+@pytest.mark.parametrize(
+    ("names", "word"),
+    [
+        (["254711000111 - ACHIENG", "600111 - Lango"], Word.SUCCEEDED),
+        (["600111 - Lango", "254711000111 - ACHIENG"], Word.FAILED),
+        (["600111 - Lango"], Word.UNKNOWN),
+    ],
+)
+def test_the_second_who_is_said_to_be_debited_was_credited(names: list[str], word: Word):
+    parties = [{"Key": "DebitPartyName", "Value": name} for name in names]
+    told = {"TransactionStatus": "Completed", "Amount": 250, "ReceiptNo": "TKK4SAMPL2"}
+    parameters = parties + [{"Key": key, "Value": value} for key, value in told.items()]
+    report = mpesa().read_callback(result_callback("receipt", 0, parameters)).report
+    assert report is not None
+    assert report.word is word
+
+
+def test_a_till_is_credited_under_its_own_number():
+    account = mpesa(shortcode="600333", till="600222")
+    for party, word in (("600222 - T", Word.SUCCEEDED), ("600333 - S", Word.SUCCEEDED), ("600111 - P", Word.FAILED)):
+        report = account.read_callback(receipt_answer(CreditPartyName=party)).report
+        assert report is not None
+        assert report.word is word
+
+
+def test_a_receipt_is_asked_about_by_its_number(certificate: str):
+    step = mpesa(certificate=certificate).ask_about_money("TKK4SAMPL2", lambda door: f"https://example.com/{door}")
+    sent = json.loads(step.request.body)
+    assert (sent["TransactionID"], sent["OriginalConversationID"], sent["PartyA"]) == ("TKK4SAMPL2", "", "600111")
+    assert (sent["ResultURL"], sent["QueueTimeOutURL"]) == (
+        "https://example.com/receipt",
+        "https://example.com/receipt-late",
+    )
+
+
+@pytest.mark.parametrize("door", ["reversal-late", "status-late", "receipt-late"])
 @pytest.mark.parametrize("body", [b"{}", b'{"Result": "expired"}', b'{"Result": {"ResultCode": "1"}}'])
 def test_whatever_the_queue_says_nothing_has_failed(door: str, body: bytes):
     assert mpesa().read_callback(RawCallback(door, {}, body)) == Notice(Topic.NOTHING)
