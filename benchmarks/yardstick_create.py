@@ -33,7 +33,7 @@ SNAPSHOT = (
     '"failure": null, "provider": "stripe", "created_at": "2026-11-21T01:13:50.923772Z", "provider_id": '
     '"pi_000000000000000000000000", "provider_status": "succeeded", "provider_reference": '
     '"SA3ZLAQ486Q80UWGLMGI4KK217"}], "currency": "USD", "livemode": false, "metadata": {"cart": "8841", '
-    '"channel": "web"}, "reference": "order-d34f2af0a1b2-123", "underpaid": false, "created_at": '
+    '"channel": "web"}, "reference": "order-d34f2af0a1b2-123", "underpaid": false, "unconfirmed": false, "created_at": '
     '"2026-11-21T01:13:50.923508Z", "expires_at": null, "return_url": "https://shop.example.com/paid", '
     '"description": "A pair of shoes, size 42", "next_action": null, "captured_amount": 1000, "refunded_amount": 0}'
 )
@@ -53,11 +53,11 @@ CLAIM = (
     "VALUES (%(merchant)s, false, %(idempotency)s, %(hash)s, %(payment)s, %(now)s, %(now)s)",
     "INSERT INTO payments_payment (livemode, sequence, created_at, state_changed_at, id, merchant_id, state, amount, "
     "currency, method, capture, reference, description, metadata, return_url, instrument, instrument_hint, "
-    "failure_code, failure_message, captured_amount, refund_reserved, refunded_amount, late, underpaid, fee_is_final, "
-    "is_settled, settlement_currency, settlement_reference) VALUES "
+    "failure_code, failure_message, captured_amount, refund_reserved, refunded_amount, late, underpaid, unconfirmed, "
+    "fee_is_final, is_settled, settlement_currency, settlement_reference) VALUES "
     "(false, 0, %(now)s, %(now)s, %(payment)s, %(merchant)s, 'created', %(amount)s, 'USD', 'card', 'automatic', "
     "%(idempotency)s, 'A pair of shoes, size 42', %(metadata)s, 'https://shop.example.com/paid', %(instrument)s, '', "
-    "'', '', 0, 0, 0, false, false, false, false, '', '')",
+    "'', '', 0, 0, 0, false, false, false, false, false, '', '')",
     "INSERT INTO payments_attempt (livemode, sequence, created_at, state_changed_at, id, payment_id, merchant_id, "
     "account_id, state, provider_reference, provider_id, provider_status, asked_amount, closing_as, failure_code, "
     "failure_provider_code, failure_message, late) VALUES (false, 0, %(now)s, %(now)s, %(attempt)s, %(payment)s, "
