@@ -1,9 +1,10 @@
 """The API's reference, served from this host: OpenAPI 3.1, a readable page, and a page for each code it can answer."""
 
+import json
 from functools import lru_cache
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
+from config.documenting.collection import collection
 from config.documenting.failures import FAILURES
 from core.errors import every_error
 
@@ -18,6 +20,15 @@ from core.errors import every_error
 @require_safe
 def document(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_document(settings.PUBLIC_URL), content_type="application/json")
+
+
+@require_safe
+def requests(request: HttpRequest) -> HttpResponse:
+    """A collection for Postman and those who read its form."""
+    made = collection(json.loads(_document(settings.PUBLIC_URL)))
+    answer = JsonResponse(made, json_dumps_params={"ensure_ascii": False, "indent": 1})
+    answer["Content-Disposition"] = 'attachment; filename="lango.postman_collection.json"'
+    return answer
 
 
 @lru_cache(maxsize=2)

@@ -223,6 +223,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["core.api.JsonRenderer"],
     "DEFAULT_SCHEMA_CLASS": "config.documenting.operations.Schema",
     "EXCEPTION_HANDLER": "core.api.handle_exception",
+    # `?format=` is no parameter of ours: the form of an answer is asked for by `Accept`.
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
 }
 API_VERSION = "2026-11-20"

@@ -18,6 +18,7 @@ urlpatterns = [
     path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),
     path("return/<str:token>", come_back),
     path("docs", reference.page),
+    path("docs/collection.json", reference.requests),
     path("docs/errors", reference.errors),
     path("docs/errors/<str:code>", reference.error),
     path("healthz", health.alive),

@@ -110,10 +110,10 @@ def _named(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kind_of(parameter: str) -> str:
     word = parameter.removesuffix("_id")
-    return _PARTS.get(word, word)
+    return PARTS.get(word, word)
 
 
-_PARTS = {
+PARTS = {
     "key": "api key",
     "account": "provider account",
     "endpoint": "webhook endpoint",

@@ -11,14 +11,14 @@ from merchants import api_balance, api_transactions
 
 MOMENT = "2026-11-20T14:05:06.123456Z"
 LATER = "2026-11-27T14:05:06.123456Z"
-_ID = "01kag2p7d3e8ktz4v0m5w9x1yb"
+SAMPLE = "01kag2p7d3e8ktz4v0m5w9x1yb"
 
 
 def sample_id(kind: str) -> str:
     """An id of that kind of object, by its name in `object` or in the table of prefixes."""
     words = _UNLIKE.get(kind, kind.replace("_", " "))
     prefix = next((prefix for prefix, told in PREFIXES.items() if told.lower() == words), "")
-    return f"{prefix}_{_ID}" if prefix else _ID
+    return f"{prefix}_{SAMPLE}" if prefix else SAMPLE
 
 
 _UNLIKE = {
@@ -175,11 +175,13 @@ REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "Cards": {
             "provider": "stripe",
             "name": "Cards",
+            "host": "simulator",
             "credentials": {"secret_key": "sk_test_…", "webhook_secrets": ["whsec_…"]},
         },
         "M-Pesa": {
             "provider": "mpesa",
             "name": "Paybill 600111",
+            "host": "simulator",
             "credentials": _MPESA_CREDENTIALS,
             "options": {"shortcode": "600111"},
         },
