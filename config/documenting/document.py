@@ -12,7 +12,8 @@ from config.documenting.examples import Maker
 INTRODUCTION = """\
 Lango takes payments by card and M-Pesa through one API, and tells you what became of them by signed webhooks.
 
-**Begin** with the quickstart in `docs/quickstart.md`: from a key to a payment, a refund and a verified webhook.
+**Begin** with the quickstart in `docs/quickstart.md`: from a key to a payment, a refund and a verified webhook. Or take
+[a collection of every request](/docs/collection.json) into Postman, Bruno or another client, and set its `key`.
 
 ### Keys and modes
 Send a key as `Authorization: Bearer sk_test_…` (or `X-API-Key`). Test and live are separate worlds: the key decides in
@@ -82,6 +83,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: Any) 
     }
     components["parameters"] = {name: _header(name, *told) for name, told in events.HEADERS.items()}
     _close(components["schemas"])
+    result["paths"] = {path: _in_order(methods) for path, methods in result["paths"].items()}
     maker = Maker(components)
     for method, operation in operations(result):
         _name_bounds(operation)
@@ -96,6 +98,11 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: Any) 
     result["security"] = [{scheme: []} for scheme in components["securitySchemes"]]
     result["tags"] = _chapters(result)
     return result
+
+
+def _in_order(methods: dict[str, Any]) -> dict[str, Any]:
+    """What makes a thing stands before what lists them."""
+    return dict(sorted(methods.items(), key=lambda method: method[0] != "post"))
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
