@@ -78,7 +78,7 @@ class PaymentsView(ApiView):
 
         Answers 201 with the payment in whatever `state` it is: `requires_action` waits for the payer (`next_action`
         says for what), `processing` for the provider, and `failed` says why in `failure`. A webhook tells of each
-        change. Without `provider`, your account with the highest priority that can take it is asked.
+        change. Without `provider`, the account with the lowest `priority` of those that can take it is asked.
         """
         given = serializers.PaymentInput(data=request.data)
         given.is_valid(raise_exception=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from config.documenting import events, examples, problems
+from config.documenting import events, examples, fields, problems
 from config.documenting.examples import Maker
 
 INTRODUCTION = """\
@@ -92,6 +92,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: Any) 
         problems.describe(method, operation)
         _name_headers(method, operation)
         examples.add(operation, maker)
+    fields.describe(result)
     result["webhooks"] = events.webhooks(maker)
     result["info"]["description"] = INTRODUCTION
     result["servers"] = [{"url": settings.PUBLIC_URL, "description": "This installation: the key decides the mode"}]

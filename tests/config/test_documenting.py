@@ -9,6 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from config.documenting import document as documenting
 from config.documenting import events as documented_events
 from config.documenting import problems, samples
+from config.documenting.fields import FIELDS
 from core.errors import every_error
 from events import subjects
 
@@ -122,6 +123,20 @@ def test_bounds_are_named_as_merchants_write_them(document):
     names = [given["name"] for given in document["paths"]["/v1/payments"]["get"]["parameters"]]
     assert {"amount[gte]", "amount[lte]", "created[gte]", "created[lt]"} <= set(names)
     assert "__" not in "".join(names)
+
+
+def test_a_field_that_says_nothing_of_itself_is_told_by_its_name(document):
+    schemas = document["components"]["schemas"]
+    assert schemas["PaymentInputRequest"]["properties"]["payment_method"]["description"] == FIELDS["payment_method"]
+    assert schemas["Payment"]["properties"]["amount"]["description"] == "Minor units of the currency"
+    named = {field for shape in schemas.values() for field in shape.get("properties", ())}
+    named |= {
+        given["name"]
+        for _, _, operation in everything(document)
+        for given in operation.get("parameters", ())
+        if "name" in given
+    }
+    assert set(FIELDS) - named == set()
 
 
 def test_the_server_is_this_installation(document, settings):
