@@ -1,13 +1,16 @@
 """Every block of docs/quickstart.md, run as it is written, against our server and the companies' simulators."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
 from payments.models import Payment, Refund
 
@@ -79,15 +82,56 @@ def test_python(run, shop):
     assert taken(shop) == ([*ONCE, ("card", "failed")], [("card", 500)])
 
 
-@pytest.mark.slow
-def test_javascript(run, shop):
+def node_of_the_page():
     node = program("node")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(version.strip("v\n").partition(".")[0]) < 18:
         pytest.skip(f"Node.js is {version.strip()}: the page asks for 18")
+    return node
+
+
+@pytest.mark.slow
+def test_javascript(run, shop):
+    node = node_of_the_page()
     said = run("javascript", node, suffix=".mjs").splitlines()
 
     assert said[:3] == [line.replace("True", "true") for line in SAID]
     assert said[3].startswith("invalid_request [ '/amount' ] see http")
     assert said[4:] == ["failed insufficient_funds"]
     assert taken(shop) == ([*ONCE, ("card", "failed")], [("card", 500)])
+
+
+@pytest.mark.slow
+def test_the_verification_in_javascript_takes_a_librarys_signature_and_nothing_else(tmp_path):
+    node, secret, body = node_of_the_page(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", '{"id": "evt_1", "word": "é"}'
+    now = datetime.now(UTC)
+    right = delivery(secret, body, now)
+    two = right | {"webhook-signature": f"v1,AAAA {right['webhook-signature']}"}
+    cases = {
+        "right": (body, right),
+        "one of two": (body, two),
+        "another body": (body.replace("evt_1", "evt_2"), right),
+        "another id": (body, right | {"webhook-id": "evt_2"}),
+        "old": (body, delivery(secret, body, now - timedelta(hours=1))),
+        "another secret": (body, delivery("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", body, now)),
+        "no signature": (body, right | {"webhook-signature": ""}),
+        "no number": (body, right | {"webhook-timestamp": "soon"}),
+    }
+    verify = re.search(r"^function verify\(.*?^}$", PAGE, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "verify.mjs").write_text(
+        'import { createHmac, timingSafeEqual } from "node:crypto";\n'
+        f"{verify}\nconst taken = [];\n"
+        f"for (const [name, [body, headers]] of Object.entries({json.dumps(cases)})) {{\n"
+        f'  try {{ if (verify(Buffer.from(body), headers, "{secret}").id) taken.push(name); }} catch {{}}\n'
+        "}\nconsole.log(JSON.stringify(taken));\n"
+    )
+
+    said = subprocess.run([node, str(tmp_path / "verify.mjs")], capture_output=True, text=True, check=True).stdout
+
+    assert json.loads(said) == ["right", "one of two"]
+
+
+def delivery(secret, body, at):
+    """The headers of a delivery, signed by the published library."""
+    signature = Webhook(secret).sign("evt_1", at, body)
+    return {"webhook-id": "evt_1", "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
