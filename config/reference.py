@@ -1,18 +1,41 @@
-"""The API's reference, served from this host: OpenAPI 3.1, a readable page, and a page for each error code."""
+"""The API's reference, served from this host: OpenAPI 3.1, a readable page, and a page for each code it can answer."""
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from functools import lru_cache
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from drf_spectacular.views import SpectacularJSONAPIView
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
 
+from config.documenting.collection import collection
+from config.documenting.failures import FAILURES
 from core.errors import every_error
-from events import subjects
 
-document = SpectacularJSONAPIView.as_view()
+
+@require_safe
+def document(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(_document(settings.PUBLIC_URL), content_type="application/json")
+
+
+@require_safe
+def requests(request: HttpRequest) -> HttpResponse:
+    """A collection for Postman and those who read its form."""
+    made = collection(json.loads(_document(settings.PUBLIC_URL)))
+    answer = JsonResponse(made, json_dumps_params={"ensure_ascii": False, "indent": 1})
+    answer["Content-Disposition"] = 'attachment; filename="lango.postman_collection.json"'
+    return answer
+
+
+@lru_cache(maxsize=2)
+def _document(public_url: str) -> bytes:
+    """Half a second's work for whoever asks first; the same for everybody while the process lives."""
+    made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return bytes(OpenApiJsonRenderer().render(made, renderer_context={}))
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -20,12 +43,30 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def error(request: HttpRequest, code: str) -> HttpResponse:
-    found = next((kind for kind in every_error() if kind.code == code), None)
-    if found is None:
+    found = _told_of(code)
+    if not found:
         raise Http404(code)
-    shown = {"status": found.status, "code": found.code, "title": found.title}
-    told = {"meaning": _marked(found.__doc__ or ""), "remedy": _marked(found.remedy)}
-    return render(request, "docs/error.html", {**shown, **told})
+    return render(request, "docs/error.html", {"code": code, "found": found})
+
+
+def errors(request: HttpRequest) -> HttpResponse:
+    kinds = sorted((kind.status, kind.code, kind.title) for kind in every_error())
+    return render(request, "docs/errors.html", {"errors": kinds, "failures": sorted(FAILURES.items())})
+
+
+def _told_of(code: str) -> list[dict[str, str | SafeString]]:
+    """What the code says as an answer's, and as a payment's `failure.code`: one word may be both."""
+    found = [
+        _shown(f"HTTP {kind.status}", kind.title, kind.__doc__, kind.remedy)
+        for kind in every_error()
+        if kind.code == code
+    ]
+    told = FAILURES.get(code)  # type: ignore[call-overload]  # a member of the enum equals its text
+    return found + ([_shown("failure.code", told.title, told.meaning, told.remedy)] if told else [])
+
+
+def _shown(where: str, title: str, meaning: str | None, remedy: str) -> dict[str, str | SafeString]:
+    return {"where": where, "title": title, "meaning": _marked(meaning or ""), "remedy": _marked(remedy)}
 
 
 def _marked(text: str) -> SafeString:
@@ -34,31 +75,3 @@ def _marked(text: str) -> SafeString:
     return format_html_join(
         "", "{}", ((format_html("<code>{}</code>", piece) if at % 2 else piece,) for at, piece in pieces)
     )
-
-
-def add_webhooks(result: dict[str, Any], generator: Any, request: Any, public: Any) -> dict[str, Any]:
-    """Put every event of the catalogue into the document's `webhooks`."""
-    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}}
-    result["webhooks"] = {
-        name: {
-            "post": {
-                "operationId": f"on_{name.replace('.', '_')}",
-                "summary": name,
-                "tags": [_WEBHOOKS],
-                "security": [],
-                "requestBody": {"content": body},
-                "responses": {"2XX": {"description": "Any 2xx counts as delivered"}},
-            }
-        }
-        for name in subjects.event_types()
-    }
-    result["tags"] = [{"name": name} for name in [*_tags_of(result["paths"]), _WEBHOOKS]]
-    return result
-
-
-def _tags_of(paths: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The order of the page's chapters: what merchants call first, what calls them last."""
-    return sorted({tag for methods in paths.values() for operation in methods.values() for tag in operation["tags"]})
-
-
-_WEBHOOKS = "Webhooks to you"

@@ -234,8 +234,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["merchants.authentication.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["core.api.JsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["core.api.JsonRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.documenting.operations.Schema",
     "EXCEPTION_HANDLER": "core.api.handle_exception",
+    # `?format=` is no parameter of ours: the form of an answer is asked for by `Accept`.
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
 }
 API_VERSION = "2026-11-20"
@@ -251,10 +253,12 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1/",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Several objects have a `state` or `type` of their own: each set of words by its name.
     "ENUM_NAME_OVERRIDES": {
         "PaymentState": "payments.states.PaymentState",
         "RefundState": "payments.states.RefundState",
+        "FailureCode": "payments.providers.base.FailureCode",
         "DeliveryState": ["pending", "delivered", "failed", "discarded"],
         "ReplayState": ["running", "finished", "stopped"],
         "CustomerState": "merchants.states.CustomerState",
@@ -265,7 +269,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.reference.add_webhooks",
+        "config.documenting.document.complete",
     ],
 }
 

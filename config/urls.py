@@ -19,6 +19,8 @@ urlpatterns = [
     path("return/<str:token>", come_back),
     path("authenticate/<str:token>", authenticate),
     path("docs", reference.page),
+    path("docs/collection.json", reference.requests),
+    path("docs/errors", reference.errors),
     path("docs/errors/<str:code>", reference.error),
     path("healthz", health.alive),
     path("readyz", health.ready),

@@ -48,6 +48,7 @@ class EventsView(ApiView):
         tags=["Events"],
     )
     def get(self, request: Request) -> Response:
+        """What happened, the newest first: the same bodies that webhooks carry."""
         asked = api.query(request, EventQuery)
         filters = {name: asked.validated_data[name] for name in ("type", "subject") if name in asked.validated_data}
         rows = self.owned(Event.objects.filter(**filters))
@@ -61,4 +62,5 @@ class EventView(ApiView):
 
     @extend_schema(operation_id="get_event", responses={200: EventOutput, **PROBLEMS}, tags=["Events"])
     def get(self, request: Request, event_id: str) -> Response:
+        """One event, as it was sent."""
         return Response(present_event(self.own(Event.objects.all(), event_id)))

@@ -65,6 +65,7 @@ class AccountsView(AccountApiView):
         tags=["Provider accounts"],
     )
     def get(self, request: Request) -> Response:
+        """Your accounts at providers, the newest first, without their credentials."""
         asked = api.query(request, ListQuery)
         rows = self.owned(ProviderAccount.objects.defer("credentials"))
         return Response(api.page(rows, asked, present=present_account))
@@ -110,6 +111,7 @@ class AccountView(AccountApiView):
         operation_id="get_provider_account", responses={200: AccountOutput, **PROBLEMS}, tags=["Provider accounts"]
     )
     def get(self, request: Request, account_id: str) -> Response:
+        """One account, without its credentials."""
         return Response(present_account(self.found(account_id)))
 
     @extend_schema(

@@ -58,6 +58,7 @@ class BalanceView(ApiView):
 
     @extend_schema(operation_id="get_balance", responses={200: BalanceOutput, **PROBLEMS}, tags=["Balance"])
     def get(self, request: Request) -> Response:
+        """What the books owe you now, by currency."""
         held = Account.objects.filter(owner=self.caller.merchant.pk, livemode=self.caller.livemode).with_balance()
         return Response(
             {
@@ -148,6 +149,7 @@ class BalanceTransactionsView(ApiView):
         tags=["Balance"],
     )
     def get(self, request: Request) -> HttpResponseBase:
+        """Each change of your balance and its cause, the newest first; whole for `Accept: text/csv`."""
         asked = api.query(request, BalanceTransactionQuery)
         entries = self._entries().filter(**asked.filters())
         if api.wants_csv(request):

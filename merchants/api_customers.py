@@ -137,6 +137,7 @@ class CustomersView(CustomerApiView):
         tags=["Customers"],
     )
     def get(self, request: Request) -> Response:
+        """Your customers, the newest first; found by `reference`, `email` or `phone`, compared exactly."""
         asked = api.query(request, CustomerQuery, context=self.context())
         keys = SubjectKeys()
         rows = self._sought(self.owned(Customer.objects.filter(state=CustomerState.ACTIVE)), asked)
@@ -156,6 +157,7 @@ class CustomersView(CustomerApiView):
         tags=["Customers"],
     )
     def post(self, request: Request) -> Response:
+        """Keep a customer. Contact data is sealed, and found again by exactly what you search for."""
         caller, given = self.caller, self.given(CustomerInput)
         return self.once(
             act=lambda claim: customers.create_customer(
@@ -174,6 +176,7 @@ class CustomerView(CustomerApiView):
 
     @extend_schema(operation_id="get_customer", responses={200: CustomerOutput, **PROBLEMS}, tags=["Customers"])
     def get(self, request: Request, customer_id: str) -> Response:
+        """One customer. Of an erased one only the id and the moments are left."""
         return Response(present_customer(self.found(customer_id)))
 
     @extend_schema(
@@ -183,6 +186,7 @@ class CustomerView(CustomerApiView):
         tags=["Customers"],
     )
     def patch(self, request: Request, customer_id: str) -> Response:
+        """Change what you send; null clears. Address and metadata are replaced whole."""
         customer = self.found(customer_id)
         customers.change_customer(customer, given=self.given(CustomerChange), by=self.caller.actor)
         return Response(present_customer(self.found(customer_id)))

@@ -179,6 +179,7 @@ class DeliveriesView(EndpointPart):
         tags=["Webhooks"],
     )
     def get(self, request: Request, endpoint_id: str) -> Response:
+        """What was sent to the endpoint or waits to be, the newest first."""
         endpoint = self.endpoint(endpoint_id)
         asked = api.query(request, DeliveryQuery)
         filters = {name: asked.validated_data[name] for name in ("state", "event") if name in asked.validated_data}
@@ -193,6 +194,7 @@ class DeliveryView(EndpointPart):
 
     @extend_schema(operation_id="get_webhook_delivery", responses={200: DeliveryDetail, **PROBLEMS}, tags=["Webhooks"])
     def get(self, request: Request, endpoint_id: str, delivery_id: str) -> Response:
+        """One delivery with its tries: when, how long, and what was answered."""
         rows = self.endpoint(endpoint_id).deliveries.select_related("event")
         delivery = self.part(rows, delivery_id)
         attempts = delivery.attempts.order_by("-pk")[:_SHOWN_ATTEMPTS]
@@ -212,6 +214,7 @@ class ReplayView(EndpointPart):
         tags=["Webhooks"],
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
+        """Send one event again, or all of a span of time."""
         endpoint = self.endpoint(endpoint_id)
         asked = ReplayInput(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -243,4 +246,5 @@ class ReplayProgressView(EndpointPart):
 
     @extend_schema(operation_id="get_webhook_replay", responses={200: ReplayOutput, **PROBLEMS}, tags=["Webhooks"])
     def get(self, request: Request, endpoint_id: str, replay_id: str) -> Response:
+        """How far a replay has come."""
         return Response(present_replay(self.part(self.endpoint(endpoint_id).replays.all(), replay_id)))

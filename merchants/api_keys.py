@@ -142,6 +142,7 @@ class KeysView(KeyApiView):
         tags=["API keys"],
     )
     def get(self, request: Request) -> Response:
+        """Your keys, the newest first, never the keys themselves."""
         asked = api.query(request, ListQuery)
         return Response(api.page(self.owned(ApiKey.objects.all()), asked, present=present_key))
 
@@ -149,6 +150,7 @@ class KeysView(KeyApiView):
         operation_id="create_api_key", request=KeyInput, responses={201: KeyOutput, **PROBLEMS}, tags=["API keys"]
     )
     def post(self, request: Request) -> Response:
+        """Make a key that may do at most what yours may. The answer shows it, this once."""
         asked = KeyInput(data=request.data)
         asked.is_valid(raise_exception=True)
         own = self.caller.key
@@ -169,6 +171,7 @@ class KeyView(KeyApiView):
 
     @extend_schema(operation_id="get_api_key", responses={200: KeyOutput, **PROBLEMS}, tags=["API keys"])
     def get(self, request: Request, key_id: str) -> Response:
+        """One key: its scopes, its end, when and from where it was last used."""
         return Response(present_key(self.found(key_id)))
 
 

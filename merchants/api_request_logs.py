@@ -93,6 +93,7 @@ class RequestLogsView(ApiView):
         tags=["Request logs"],
     )
     def get(self, request: Request) -> Response:
+        """What your keys asked of this API and how it was answered, the newest first; nothing of what was sent."""
         asked = api.query(request, RequestLogQuery)
         rows = requests_of(merchant=self.caller.merchant.pk, livemode=self.caller.livemode).filter(**asked.filters())
         if "status_class" in asked.validated_data:

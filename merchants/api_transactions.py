@@ -130,6 +130,7 @@ class TransactionsView(ApiView):
         tags=["Transactions"],
     )
     def get(self, request: Request) -> HttpResponseBase:
+        """Payments, refunds and other movements in one list, the newest first; whole for `Accept: text/csv`."""
         asked = api.query(request, TransactionQuery)
         history = asked.history(merchant=self.caller.merchant.pk, livemode=self.caller.livemode)
         if api.wants_csv(request):

@@ -127,6 +127,7 @@ class EndpointsView(ApiView):
         tags=["Webhooks"],
     )
     def get(self, request: Request) -> Response:
+        """Your endpoints, the newest first, without their secrets."""
         asked = api.query(request, ListQuery)
         rows = self.owned(WebhookEndpoint.objects.all())
         return Response(api.page(rows, asked, present=present_endpoint))
@@ -138,6 +139,7 @@ class EndpointsView(ApiView):
         tags=["Webhooks"],
     )
     def post(self, request: Request) -> Response:
+        """Have events sent to a URL of yours. The answer shows its `secret`, this once."""
         asked = EndpointInput(data=request.data, context={"livemode": self.caller.livemode})
         asked.is_valid(raise_exception=True)
         endpoint, secret = services.create_webhook_endpoint(
@@ -174,6 +176,7 @@ class EndpointView(ApiView):
 
     @extend_schema(operation_id="get_webhook_endpoint", responses={200: EndpointOutput, **PROBLEMS}, tags=["Webhooks"])
     def get(self, request: Request, endpoint_id: str) -> Response:
+        """One endpoint, and how it has been doing."""
         return Response(present_endpoint(self.own(WebhookEndpoint.objects.all(), endpoint_id)))
 
     @extend_schema(
@@ -183,6 +186,7 @@ class EndpointView(ApiView):
         tags=["Webhooks"],
     )
     def patch(self, request: Request, endpoint_id: str) -> Response:
+        """Change what you send. `is_enabled: true` switches a disabled endpoint on again."""
         endpoint = self.own(WebhookEndpoint.objects.all(), endpoint_id)
         asked = EndpointChange(data=request.data, context={"livemode": self.caller.livemode})
         asked.is_valid(raise_exception=True)
@@ -191,6 +195,7 @@ class EndpointView(ApiView):
 
     @extend_schema(operation_id="disable_webhook_endpoint", responses={204: None, **PROBLEMS}, tags=["Webhooks"])
     def delete(self, request: Request, endpoint_id: str) -> Response:
+        """Send nothing more there, and discard what waits for it. The endpoint stays, disabled."""
         endpoint = self.own(WebhookEndpoint.objects.all(), endpoint_id)
         webhook_health.disable(endpoint, reason="deleted by the merchant", by=self.caller.actor)
         return Response(status=204)
@@ -219,6 +224,7 @@ class RotateSecretView(ApiView):
         tags=["Webhooks"],
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
+        """A new secret, shown this once; the present one signs beside it for `overlap_seconds`."""
         endpoint = self.own(WebhookEndpoint.objects.all(), endpoint_id)
         asked = RotationInput(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -252,6 +258,7 @@ class PingView(ApiView):
         tags=["Webhooks"],
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
+        """Send a `webhook_endpoint.ping` to this endpoint, whatever it filters."""
         endpoint = self.own(WebhookEndpoint.objects.all(), endpoint_id)
         NoInput(data=request.data).is_valid(raise_exception=True)
 

@@ -65,6 +65,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise _refuse_unknown(address)
         fault = _fault(key, address)
         if fault:
+            _limit_refusals(address)
             _record_refusal(request, key, address, fault, status=Unauthorized.status)
             raise _unauthorized()
         caller = Caller(key, address, _limited(request, key, address))
@@ -106,9 +107,15 @@ def _statement() -> str:
 
 def _refuse_unknown(address: str) -> Unauthorized:
     """A flood is limited by address before it is counted, and counted rather than stored."""
-    limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(address))
+    _limit_refusals(address)
     audit.count_refused("unknown_key", address)
     return _unauthorized()
+
+
+def _limit_refusals(address: str) -> None:
+    """Alike for every key that is refused: else the limit would tell a key that once was good from one that never was,
+    and whoever holds the former could fill the audit log."""
+    limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(address))
 
 
 def _fault(key: ApiKey, address: str) -> str:

@@ -57,7 +57,9 @@ def list_of(item: type[serializers.Serializer[Any]]) -> Any:
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when made
     target_class = "merchants.authentication.ApiKeyAuthentication"
-    name = "ApiKey"
+    name = ["ApiKey", "ApiKeyHeader"]
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer sk_test_…`"}
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        bearer = {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer sk_test_…`"}
+        header = {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: sk_test_…`"}
+        return [bearer, header]

@@ -44,6 +44,7 @@ class PaymentsView(ApiView):
         tags=["Payments"],
     )
     def get(self, request: Request) -> Response:
+        """Your payments, the newest first, narrowed by whatever parameters are given."""
         asked = api.query(request, serializers.PaymentQuery)
         rows = self.owned(payments()).filter(**asked.filters(), **self._of_customer(asked))
         return Response(api.page(self._known_to_provider(rows, asked), asked, present=present_payment))
@@ -71,6 +72,12 @@ class PaymentsView(ApiView):
         tags=["Payments"],
     )
     def post(self, request: Request) -> Response:
+        """Ask for money, by card or by a prompt on the payer's phone.
+
+        Answers 201 with the payment in whatever `state` it is: `requires_action` waits for the payer (`next_action`
+        says for what), `processing` for the provider, and `failed` says why in `failure`. A webhook tells of each
+        change. Without `provider`, the account with the lowest `priority` of those that can take it is asked.
+        """
         given = serializers.PaymentInput(data=request.data)
         given.is_valid(raise_exception=True)
         asked = self._request(given)
@@ -107,6 +114,7 @@ class PaymentView(ApiView):
         operation_id="get_payment", responses={200: serializers.PaymentOutput, **PROBLEMS}, tags=["Payments"]
     )
     def get(self, request: Request, payment_id: str) -> Response:
+        """One payment as it is now, with every attempt at it."""
         return Response(present_payment(self.own(payments(), payment_id)))
 
 
@@ -123,6 +131,7 @@ class CaptureView(ApiView):
         tags=["Payments"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
+        """Collect what an authorized payment holds, or less; the rest is released."""
         payment = self.own(payments(), payment_id)
         asked = serializers.CaptureInput(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -148,6 +157,7 @@ class CancelView(ApiView):
         tags=["Payments"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
+        """End a payment that is not paid. A prompt that the payer may still answer is closed at the provider."""
         payment = self.own(payments(), payment_id)
         serializers.CancelInput(data=request.data).is_valid(raise_exception=True)
         return self.once(
@@ -169,6 +179,7 @@ class RefundsView(ApiView):
         tags=["Refunds"],
     )
     def get(self, request: Request, payment_id: str) -> Response:
+        """The refunds of one payment, the newest first."""
         payment = self.own(payments(), payment_id)
         asked = api.query(request, api.ListQuery)
         return Response(api.page(payment.refunds.all(), asked, present=present_refund))
@@ -181,6 +192,10 @@ class RefundsView(ApiView):
         tags=["Refunds"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
+        """Give a payment's money back, all that is left or a part.
+
+        Where the provider decides later, the refund is `pending` and a webhook tells the end.
+        """
         payment = self.own(payments(), payment_id)
         given = serializers.RefundInput(data=request.data)
         given.is_valid(raise_exception=True)
@@ -200,6 +215,7 @@ class RefundView(ApiView):
 
     @extend_schema(operation_id="get_refund", responses={200: serializers.RefundOutput, **PROBLEMS}, tags=["Refunds"])
     def get(self, request: Request, refund_id: str) -> Response:
+        """One refund as it is now."""
         return Response(present_refund(self.own(Refund.objects.all(), refund_id)))
 
 
@@ -216,6 +232,10 @@ class SimulateView(ApiView):
         tags=["Test mode"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
+        """Play the payer at the provider's simulator: `approve`, `decline`, `insufficient_funds`, `timeout` and more.
+
+        In test mode only. What it leads to arrives as it would from the provider: by its callback, a moment later.
+        """
         if self.caller.livemode:
             raise NotFound("Payments are simulated in test mode only.")
         payment = self.own(payments(), payment_id)

@@ -34,6 +34,7 @@ class DisputesView(ApiView):
         tags=["Disputes"],
     )
     def get(self, request: Request) -> Response:
+        """Your disputes, the newest first."""
         asked = api.query(request, serializers.DisputeQuery)
         rows = self.owned(disputes()).filter(**asked.filters())
         return Response(api.page(rows, asked, present=present_dispute))
@@ -48,6 +49,7 @@ class DisputeView(ApiView):
         operation_id="get_dispute", responses={200: serializers.DisputeOutput, **PROBLEMS}, tags=["Disputes"]
     )
     def get(self, request: Request, dispute_id: str) -> Response:
+        """One dispute, without the evidence that was given: nobody is shown that again."""
         return Response(present_dispute(self.own(disputes(), dispute_id)))
 
 
@@ -64,6 +66,7 @@ class EvidenceView(ApiView):
         tags=["Disputes"],
     )
     def post(self, request: Request, dispute_id: str) -> Response:
+        """Give texts as evidence: staged at first, and for good with `submit`. Before `evidence_due_at`."""
         dispute = self.own(disputes(), dispute_id)
         given = serializers.EvidenceInput(data=request.data)
         given.is_valid(raise_exception=True)
@@ -93,6 +96,7 @@ class AcceptView(ApiView):
         tags=["Disputes"],
     )
     def post(self, request: Request, dispute_id: str) -> Response:
+        """Give in: the payer keeps the money. This cannot be taken back."""
         dispute = self.own(disputes(), dispute_id)
         serializers.AcceptInput(data=request.data).is_valid(raise_exception=True)
         return self.once(

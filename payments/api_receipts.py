@@ -33,6 +33,7 @@ class UnallocatedReceiptsView(ApiView):
         tags=["Unallocated receipts"],
     )
     def get(self, request: Request) -> Response:
+        """Money that came to your paybill without a payment, the newest first."""
         asked = api.query(request, serializers.UnallocatedQuery)
         rows = self.owned(unallocated()).filter(**asked.filters())
         return Response(api.page(rows, asked, present=present_unallocated))
@@ -49,6 +50,7 @@ class UnallocatedReceiptView(ApiView):
         tags=["Unallocated receipts"],
     )
     def get(self, request: Request, receipt_id: str) -> Response:
+        """One receipt, with the reference that the payer typed."""
         return Response(present_unallocated(self.own(unallocated(), receipt_id)))
 
 
@@ -65,6 +67,7 @@ class AssignView(ApiView):
         tags=["Unallocated receipts"],
     )
     def post(self, request: Request, receipt_id: str) -> Response:
+        """Say whose money it is: an open payment's, or that of a new one. This cannot be taken back."""
         receipt = self.own(unallocated(), receipt_id)
         asked = serializers.AssignInput(data=request.data)
         asked.is_valid(raise_exception=True)

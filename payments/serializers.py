@@ -12,7 +12,7 @@ from core.metadata import MetadataField
 from core.money import EXPONENTS
 from payments.models import Payment, UnallocatedReceipt
 from payments.providers import REGISTRY
-from payments.providers.base import Line, Payer
+from payments.providers.base import FailureCode, Line, Payer
 from payments.services.assigning import NewPayment
 from payments.states import PaymentState, RefundState, UnallocatedState
 
@@ -172,7 +172,7 @@ class PaymentQuery(ListQuery):
 
 @extend_schema_serializer(component_name="Failure")
 class FailureOutput(serializers.Serializer[Any]):
-    code = serializers.CharField()
+    code = serializers.ChoiceField([code.value for code in FailureCode])
     message = serializers.CharField()
 
 

@@ -1,13 +1,16 @@
 """The reference page, the document behind it, and a page for every error."""
 
+import html
 import json
 import re
 
 import pytest
 from django.contrib.staticfiles import finders
 
+from config.documenting.failures import FAILURES
 from core.errors import every_error
 from events import subjects
+from payments.providers.base import FailureCode
 
 ERRORS = every_error()
 
@@ -44,6 +47,33 @@ def test_every_error_has_a_page_that_says_what_to_do(client, error):
     assert error.code in shown
     assert error.title in shown.replace("&#x27;", "'")
     assert "`" not in shown
+
+
+@pytest.mark.parametrize("code", [code.value for code in FailureCode])
+def test_every_failure_has_a_page_that_says_what_to_do(client, code):
+    shown = html.unescape(client.get(f"/docs/errors/{code}").text)
+    assert "failure.code" in shown
+    told = FAILURES[FailureCode(code)]
+    for words in (told.title, told.meaning, told.remedy):
+        assert re.sub(r"`(.*?)`", r"<code>\1</code>", words) in shown
+
+
+def test_a_word_that_is_both_an_error_and_a_failure_has_both_on_its_page(client):
+    shown = client.get("/docs/errors/invalid_request").text
+    assert "HTTP 400" in shown
+    assert "failure.code" in shown
+
+
+def test_every_code_is_listed(client):
+    shown = client.get("/docs/errors").text
+    listed = set(re.findall(r'href="/docs/errors/(\w+)"', shown))
+    assert listed == {error.code for error in ERRORS} | set(FailureCode)
+
+
+def test_failures_mean_something_of_their_own():
+    assert set(FAILURES) == set(FailureCode)
+    for words in ("title", "meaning", "remedy"):
+        assert len({getattr(told, words) for told in FAILURES.values()}) == len(FAILURES)
 
 
 def test_every_error_means_something_of_its_own():

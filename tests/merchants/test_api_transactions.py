@@ -235,3 +235,8 @@ def test_a_problem_is_json_although_csv_was_asked_for(api):
     refused = api.get(f"{PATH}?state=paid", Accept="text/csv")
     assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
     assert api.get(PATH, Accept="application/xml").status_code == 406
+
+
+def test_the_form_is_asked_for_by_accept_and_by_no_parameter(api):
+    refused = api.get("/v1/transactions?format=csv")
+    assert (refused.status_code, refused.json()["param"]) == (400, "/format")

@@ -86,6 +86,14 @@ def test_a_flood_of_unknown_keys_is_limited_by_address_and_counted_in_one_row(ap
     assert api.get(PATH).status_code == 200
 
 
+def test_a_flood_of_a_revoked_key_is_limited_as_one_of_unknown_keys_is(api, settings):
+    settings.RATE_LIMIT_PER_ADDRESS = "3/minute"
+    ApiKey.objects.filter(pk=api.key.pk).update(revoked_at=clock.now())
+    statuses = [api.get(PATH).status_code for _ in range(5)]
+    assert statuses == [401, 401, 401, 429, 429]
+    assert AuditEntry.objects.filter(action="api.refused").count() == 3
+
+
 def test_an_allowed_address_is_the_clients_as_trusted_proxies_tell_it(api, settings):
     move_away(api.key)
     assert api.get(PATH, X_Forwarded_For="198.51.100.7").status_code == 401

@@ -1,0 +1,267 @@
+"""Words for examples: what a property of the API may hold, by its name, and whole requests that tell a story.
+
+Whatever is not named here is made from its schema; a test holds every example against the schema that it stands for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.ids import PREFIXES
+from merchants import api_balance, api_transactions
+
+MOMENT = "2026-11-20T14:05:06.123456Z"
+LATER = "2026-11-27T14:05:06.123456Z"
+SAMPLE = "01kag2p7d3e8ktz4v0m5w9x1yb"
+
+
+def sample_id(kind: str) -> str:
+    """An id of that kind of object, by its name in `object` or in the table of prefixes."""
+    words = _UNLIKE.get(kind, kind.replace("_", " "))
+    prefix = next((prefix for prefix, told in PREFIXES.items() if told.lower() == words), "")
+    return f"{prefix}_{SAMPLE}" if prefix else SAMPLE
+
+
+_UNLIKE = {
+    "webhook_delivery": "delivery",
+    "webhook_attempt": "delivery attempt",
+    "balance_transaction": "ledger entry",
+    "request_log": "audit entry",
+    "provider_account_test": "provider account",
+    "transaction": "payment",
+}
+"""Objects whose name is not that of their id."""
+
+PROPERTIES: Mapping[str, Any] = {
+    "account": sample_id("provider_account"),
+    "address": None,
+    "allowed_addresses": ["203.0.113.0/24"],
+    "amount": 25_000,
+    "answer": "ok",
+    "api_version": "2026-11-20",
+    "attempts": [],
+    "captured_amount": 25_000,
+    "currency": "KES",
+    "customer": sample_id("customer"),
+    "description": "Lunch for two",
+    "duplicate": sample_id("customer"),
+    "email": "njeri@example.com",
+    "endpoint": sample_id("webhook_endpoint"),
+    "event": sample_id("event"),
+    "event_type": "payment.succeeded",
+    "event_types": ["payment.succeeded", "payment.failed"],
+    "expires_at": LATER,
+    "host": "simulator",
+    "is_current": True,
+    "is_enabled": True,
+    "key": sample_id("API key".lower()),
+    "last_four": "4242",
+    "metadata": {},
+    "milliseconds": 84,
+    "name": "Njeri Kamau",
+    "outcome": "approve",
+    "owner": "shop@example.com",
+    "payment": sample_id("payment"),
+    "pending_response": None,
+    "payment_method": "pm_card_visa",
+    "phone": "+254711000111",
+    "prefix": "sk_test_7Qd2",
+    "priority": 100,
+    "provider": "mpesa",
+    "provider_id": "ws_CO_20112026170506123711000111",
+    "provider_money_id": "TKL7P2Q9XA",
+    "provider_reference": "7H2KQ9ZP4XWD",
+    "provider_status": "completed",
+    "reason": "Not as ordered",
+    "receipt": "TKL7P2Q9XA",
+    "reference": "order-1042",
+    "request_id": "8Z2KQ7ZP4XWD1M5T9RBC",
+    "return_url": "https://shop.example/thanks",
+    "route": "/v1/payments",
+    "scopes": ["payments:read", "payments:write"],
+    "sequence": 2,
+    "source": sample_id("payment"),
+    "status": 201,
+    "subject": sample_id("payment"),
+    "transfer": sample_id("transfer"),
+    "type": "payment.succeeded",
+    "types": ["payment.succeeded"],
+    "url": "https://shop.example/webhooks",
+}
+"""By the name of the property, wherever it fits the schema."""
+
+
+def _attempt(provider: str, provider_id: str, provider_status: str, state: str = "succeeded") -> dict[str, Any]:
+    return {
+        "id": sample_id("attempt"),
+        "provider": provider,
+        "account": sample_id("provider_account"),
+        "state": state,
+        "provider_reference": "7H2KQ9ZP4XWD",
+        "provider_id": provider_id,
+        "provider_status": provider_status,
+        "failure": None,
+        "created_at": MOMENT,
+    }
+
+
+COMPONENTS: Mapping[str, Mapping[str, Any]] = {
+    "ApiKey": {"name": "Till", "expires_at": None, "last_used_at": MOMENT, "last_used_address": "203.0.113.7"},
+    "BalanceTransaction": {"type": "payment_captured"},
+    "CurrencyBalance": {"amount": 1_250_000, "reserved": 25_000, "available": 1_225_000},
+    "Customer": {
+        "metadata": {"seat": "window"},
+        "address": {"line1": "Moi Avenue 1", "city": "Nairobi", "country": "KE"},
+        "reference": "guest-77",
+    },
+    "Event": {"data": {"object": {"id": sample_id("payment"), "object": "payment", "state": "succeeded"}}},
+    "Dispute": {"state": "needs_response", "currency": "USD", "amount": 1250, "evidence_due_at": LATER}
+    | {"reason": "not_received", "provider_id": "du_1SVx3Y2eZvKYlo2C", "provider_status": "needs_response"}
+    | {"provider_reason": "product_not_received"},
+    "LedgerBalance": {"kind": "provider_clearing"},
+    "Payment": {"state": "succeeded", "method": "mpesa", "payer": "+2547•••••111", "customer": None}
+    | {"description": None, "return_url": None, "expires_at": None}
+    | {"attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0")]}
+    | {"fee": {"amount": 138, "net_amount": 24_862, "currency": "KES", "is_final": True}},
+    "ProviderAccount": {"name": "Paybill 600111", "options": {"shortcode": "600111"}},
+    "ProviderAccountTest": {"result": "ok", "detail": "The provider accepts these credentials."},
+    "Refund": {"state": "pending", "amount": 5000, "reason": "Dessert was cold", "origin": "api", "metadata": {}},
+    "RequestLog": {"method": "POST", "address": "203.0.113.7"},
+    "Transaction": {"type": "payment", "state": "succeeded", "method": "mpesa"},
+    "UnallocatedReceipt": {"reference": "LUNCH", "payer": "2547•••••111"},
+    "WebhookAttempt": {"status": 200},
+    "WebhookDelivery": {"state": "delivered", "finished_at": MOMENT},
+    "WebhookDeliveryWithAttempts": {"state": "delivered", "finished_at": MOMENT},
+    "WebhookEndpoint": {"description": "Till", "metadata": {}},
+    "WebhookReplay": {"state": "running", "types": []},
+}
+"""What a component says otherwise than its properties' names would."""
+
+CARD = {"amount": 1250, "currency": "USD", "method": "card", "payment_method": "pm_card_visa"}
+PROMPT = {"amount": 25_000, "currency": "KES", "method": "mpesa", "phone": "+254711000111"}
+_MPESA_CREDENTIALS = {
+    "consumer_key": "from the provider's portal",
+    "consumer_secret": "from the provider's portal",
+    "passkey": "from the provider's portal",
+    "initiator_name": "lango-operator",
+    "initiator_password": "from the provider's portal",
+}
+
+REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "create_payment": {
+        "M-Pesa prompt": PROMPT | {"reference": "order-1042"},
+        "Card": CARD | {"return_url": "https://shop.example/thanks", "reference": "order-1043"},
+        "Card, captured later": CARD | {"capture": "manual", "reference": "room-12"},
+    },
+    "capture_payment": {"All of it": {}, "Less than was held": {"amount": 1000}},
+    "create_refund": {"All that is left": {}, "A part": {"amount": 500, "reason": "Dessert was cold"}},
+    "simulate_payment": {"The payer approves": {"outcome": "approve"}, "The payer declines": {"outcome": "decline"}},
+    "create_customer": {
+        "A person": {"name": "Njeri Kamau", "phone": "+254711000111", "reference": "guest-77"},
+        "A business": {"type": "business", "name": "Kamau Ltd", "email": "books@example.com"},
+    },
+    "change_customer": {"A new address for e-mail": {"email": "njeri@example.com"}},
+    "create_webhook_endpoint": {
+        "Every event": {"url": "https://shop.example/webhooks"},
+        "Some": {"url": "https://shop.example/webhooks", "event_types": ["payment.succeeded", "refund.succeeded"]},
+    },
+    "change_webhook_endpoint": {"Slower": {"max_per_second": 10}, "Switched on again": {"is_enabled": True}},
+    "replay_webhook_events": {
+        "One event": {"event": sample_id("event")},
+        "An hour": {"since": "2026-11-20T14:00:00Z", "until": "2026-11-20T15:00:00Z"},
+    },
+    "create_api_key": {"For a till": {"name": "Till", "scopes": ["payments:read", "payments:write"]}},
+    "rotate_api_key": {"As it is": {}, "A day of overlap": {"overlap_seconds": 86_400}},
+    "create_provider_account": {
+        "Cards": {
+            "provider": "stripe",
+            "name": "Cards",
+            "host": "simulator",
+            "credentials": {"secret_key": "sk_test_…", "webhook_secrets": ["whsec_…"]},
+        },
+        "M-Pesa": {
+            "provider": "mpesa",
+            "name": "Paybill 600111",
+            "host": "simulator",
+            "credentials": _MPESA_CREDENTIALS,
+            "options": {"shortcode": "600111"},
+        },
+    },
+    "change_provider_account": {"Asked first": {"priority": 10}},
+    "rotate_provider_account_credentials": {
+        "Cards": {"credentials": {"secret_key": "sk_test_…", "webhook_secrets": ["whsec_…"]}}
+    },
+    "assign_unallocated_receipt": {
+        "To a payment that waits": {"payment": sample_id("payment")},
+        "To a new one": {"new_payment": {"reference": "lunch-7"}},
+    },
+    "give_evidence": {
+        "Staged": {"evidence": {"explanation": "The guest signed for the meal."}},
+        "Submitted, for good": {"evidence": {"explanation": "The guest signed for the meal."}, "submit": True},
+    },
+}
+"""By operation and title. An operation that is not here has an example of its required fields."""
+
+_CARD_ID = "pi_3SVx3Y2eZvKYlo2C"
+_PAID_BY_CARD = {"amount": 1250, "currency": "USD", "method": "card", "payer": None, "captured_amount": 1250} | {
+    "attempts": [_attempt("stripe", _CARD_ID, "succeeded")],
+    "fee": {"amount": 66, "net_amount": 1184, "currency": "USD", "is_final": True},
+    "settlement": {"reference": "txn_3SVx3Y2eZvKYlo2C", "date": "2026-11-23", "is_settled": False},
+}
+_HELD: dict[str, Any] = _PAID_BY_CARD | {"captured_amount": 0, "fee": None, "settlement": None}
+_DECLINE = {"code": "insufficient_funds", "message": "The card has insufficient funds."}
+_REFUSED = _attempt("stripe", _CARD_ID, "requires_payment_method", "failed") | {"failure": _DECLINE}
+_WAITS: dict[str, Any] = {"state": "requires_action", "captured_amount": 0, "fee": None} | {
+    "attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0", "open")],
+}
+
+_UNPAID: dict[str, Any] = {"captured_amount": 0, "fee": None, "attempts": _WAITS["attempts"]}
+
+EVENTS: Mapping[str, Mapping[str, Any]] = {
+    "api_key.expiring": {"expires_at": LATER, "expires_within_days": 7},
+    "customer.erased": {"erased_at": LATER},
+    "customer.merged": {"merged_into": "cus_01kag2p7d3e8ktz4v0m5w9x1yc"},
+    "payment.authorized": _HELD,
+    "payment.cancelled": _UNPAID,
+    "payment.expired": _UNPAID,
+    "payment.failed": _HELD | {"failure": _DECLINE, "attempts": [_REFUSED]},
+    "payment.processing": _UNPAID,
+    "payment.requires_action": _UNPAID | {"next_action": {"type": "prompt"}},
+    "payment.underpaid": {"state": "processing", "captured_amount": 20_000, "fee": None, "underpaid": True},
+    "receipt.assigned": {"reference": None, "payment": sample_id("payment")},
+    "receipt.unallocated": {"reference": None, "payment": None},
+    "refund.failed": {"failure": {"code": "provider_error", "message": "The provider could not refund it."}},
+    "webhook_endpoint.disabled": {"is_enabled": False, "disabled_because": "it answered 410"},
+    "webhook_endpoint.failing": {"failing_since": MOMENT},
+}
+"""What an event's object says otherwise than the component's example, in the state that the event names."""
+
+CSV: Mapping[str, str] = {
+    "list_transactions": ",".join(api_transactions.CSV_HEADERS) + "\r\n",
+    "list_balance_transactions": ",".join(api_balance.CSV_HEADERS) + "\r\n",
+}
+
+ABSENT = object()
+_OF_THE_PERSON = ("state", "type", "name", "email", "phone", "address", "reference", "metadata", "merged_into")
+
+ANSWERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "create_payment": {
+        "M-Pesa prompt": _WAITS | {"next_action": {"type": "prompt"}, "expires_at": LATER},
+        "Card": _PAID_BY_CARD | {"reference": "order-1043"},
+        "Card, captured later": _HELD | {"state": "authorized", "capture": "manual", "reference": "room-12"},
+        "Declined": _HELD | {"state": "failed", "failure": _DECLINE, "attempts": [_REFUSED]},
+    },
+    "capture_payment": {"Captured": _PAID_BY_CARD | {"capture": "manual", "reference": "room-12"}},
+    "cancel_payment": {"Cancelled": _WAITS | {"state": "cancelled"}},
+    "simulate_payment": {"Not yet heard of": _WAITS | {"next_action": {"type": "prompt"}}},
+    "create_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
+    "rotate_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
+    "create_webhook_endpoint": {"Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
+    "rotate_webhook_secret": {
+        "Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "earlier_secrets_until": LATER}
+    },
+    "disable_provider_account": {"Disabled": {"is_enabled": False}},
+    "assign_unallocated_receipt": {"Assigned": {"state": "assigned", "payment": sample_id("payment")}},
+    "accept_dispute": {"Lost": {"state": "lost"}},
+    "erase_customer": {"What is left": dict.fromkeys(_OF_THE_PERSON, ABSENT) | {"erased_at": LATER}},
+}
+"""By operation and title: what this answer says otherwise than the component's example."""
