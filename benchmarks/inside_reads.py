@@ -18,18 +18,18 @@ _PAYMENTS = """
 INSERT INTO {payment} (id, merchant_id, livemode, sequence, created_at, state_changed_at, state, amount, currency,
     method, capture, reference, description, metadata, return_url, instrument_hint, failure_code, failure_message,
     captured_amount, refund_reserved, refunded_amount, late, underpaid, unconfirmed, fee_is_final,
-    settlement_currency, settlement_reference, is_settled)
+    settlement_currency, settlement_reference, is_settled, off_session, failure_is_final, channel, lines)
 SELECT 'pay_' || lpad(n::text, 26, '0'), %(merchant)s, false, 1, now() - make_interval(secs => %(rows)s - n), now(),
     CASE WHEN n %% 10 = 0 THEN 'failed' ELSE 'succeeded' END, 1000 + n %% 9000, 'USD', 'card', 'automatic',
-    'order-' || n, '', '{{}}', '', '', '', '', 0, 0, 0, false, false, false, false, '', '', false
+    'order-' || n, '', '{{}}', '', '', '', '', 0, 0, 0, false, false, false, false, '', '', false, false, false, '', '[]'
 FROM generate_series(1, %(rows)s) n WHERE n %% 5 > 0
 """
 _ATTEMPTS = """
 INSERT INTO {attempt} (id, payment_id, merchant_id, account_id, livemode, sequence, created_at, state_changed_at, state,
     provider_reference, provider_id, provider_status, asked_amount, closing_as, failure_code, failure_provider_code,
-    failure_message, late)
+    failure_message, late, failure_is_final)
 SELECT 'att_' || lpad(n::text, 26, '0'), 'pay_' || lpad(n::text, 26, '0'), %(merchant)s, %(account)s, false, 1,
-    now(), now(), 'succeeded', 'R' || n, 'pi_' || n, 'succeeded', 1000, '', '', '', '', false
+    now(), now(), 'succeeded', 'R' || n, 'pi_' || n, 'succeeded', 1000, '', '', '', '', false, false
 FROM generate_series(1, %(rows)s) n WHERE n %% 5 > 0
 """
 _REFUNDS = """

@@ -54,14 +54,16 @@ CLAIM = (
     "INSERT INTO payments_payment (livemode, sequence, created_at, state_changed_at, id, merchant_id, state, amount, "
     "currency, method, capture, reference, description, metadata, return_url, instrument, instrument_hint, "
     "failure_code, failure_message, captured_amount, refund_reserved, refunded_amount, late, underpaid, unconfirmed, "
-    "fee_is_final, is_settled, settlement_currency, settlement_reference) VALUES "
+    "fee_is_final, is_settled, settlement_currency, settlement_reference, off_session, failure_is_final, channel, lines) "
+    "VALUES "
     "(false, 0, %(now)s, %(now)s, %(payment)s, %(merchant)s, 'created', %(amount)s, 'USD', 'card', 'automatic', "
     "%(idempotency)s, 'A pair of shoes, size 42', %(metadata)s, 'https://shop.example.com/paid', %(instrument)s, '', "
-    "'', '', 0, 0, 0, false, false, false, false, false, '', '')",
+    "'', '', 0, 0, 0, false, false, false, false, false, '', '', false, false, '', '[]')",
     "INSERT INTO payments_attempt (livemode, sequence, created_at, state_changed_at, id, payment_id, merchant_id, "
     "account_id, state, provider_reference, provider_id, provider_status, asked_amount, closing_as, failure_code, "
-    "failure_provider_code, failure_message, late) VALUES (false, 0, %(now)s, %(now)s, %(attempt)s, %(payment)s, "
-    "%(merchant)s, %(account)s, 'open', %(number)s, '', '', %(amount)s, '', '', '', '', false)",
+    "failure_provider_code, failure_message, late, failure_is_final) VALUES "
+    "(false, 0, %(now)s, %(now)s, %(attempt)s, %(payment)s, %(merchant)s, %(account)s, 'open', %(number)s, "
+    "'', '', %(amount)s, '', '', '', '', false, false)",
     "INSERT INTO payments_operation (lane, due_at, tries, livemode, sequence, created_at, state_changed_at, id, "
     "attempt_id, merchant_id, kind, state, key, token_hash, amount, currency, target_id, provider_id, request, by, "
     "sent_at, asked, failure_code, failure_message) VALUES (%(account)s, %(now)s, 0, false, 0, %(now)s, %(now)s, "

@@ -96,9 +96,11 @@ def _learned(saved: SavedMethod, report: Report) -> dict[str, Any]:
 def _keep(saved: SavedMethod, told: MethodReport, because: Because, learned: dict[str, Any]) -> None:
     if told.method_id and not saved.provider_id:
         learned["provider_id"] = told.method_id[:100]
+    is_gone = saved.closed_at is not None and "provider_id" not in learned
     if saved.state in _ENDS or saved.customer.state == CustomerState.ERASED:
         record(saved, **learned)
-        give_up(saved, because)
+        if not is_gone:
+            give_up(saved, because)
     elif saved.state in OPEN and told.card is None:
         # An event names the method without showing it: it is asked for before anything is said of it.
         ask_soon(saved, **learned)

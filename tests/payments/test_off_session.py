@@ -7,6 +7,7 @@ import pytest
 
 from merchants.models import ProviderAccount
 from payments.models import Payment, SavedMethod
+from payments.services import saved_booking
 from tests.payments.world import (
     attention,
     events_of,
@@ -34,8 +35,8 @@ def asking(world, shop, caller):
 def passed(world, shop, caller, card):
     saved = caller.save_card(card)
     world.stripe.simulate(SavedMethod.objects.get(pk=saved["id"]).setup_id, "approve")
-    with world.later(seconds=6):
-        return saved_reaches(shop, saved, "active")
+    saved_booking.ask_now(saved["id"])
+    return saved_reaches(shop, saved, "active")
 
 
 def visit(url, method="GET"):

@@ -324,6 +324,16 @@ def test_a_detached_card_is_gone_here_and_there(world, caller):
     assert row_of(saved).closed_at is not None
 
 
+def test_the_news_of_its_set_up_told_again_after_it_is_gone_asks_for_nothing(world, shop, caller):
+    world.listen_to_stripe(shop, callback_mode="duplicate")
+    saved = caller.save_card()
+    caller.post(f"saved-methods/{saved['id']}/detach")
+    world.heard(5)
+
+    assert (row_of(saved).state, row_of(saved).due_at) == ("detached", None)
+    assert world.stripe.calls(DETACH) == 1
+
+
 @pytest.mark.parametrize("trouble", ["reset_after", "reset_before", "500_before"])
 def test_a_detachment_whose_answer_was_lost_is_sent_until_it_is_certain(world, caller, trouble):
     saved = caller.save_card()
