@@ -21,7 +21,8 @@ INSERT INTO {payment} (id, merchant_id, livemode, sequence, created_at, state_ch
     settlement_currency, settlement_reference, is_settled, off_session, failure_is_final, channel, lines)
 SELECT 'pay_' || lpad(n::text, 26, '0'), %(merchant)s, false, 1, now() - make_interval(secs => %(rows)s - n), now(),
     CASE WHEN n %% 10 = 0 THEN 'failed' ELSE 'succeeded' END, 1000 + n %% 9000, 'USD', 'card', 'automatic',
-    'order-' || n, '', '{{}}', '', '', '', '', 0, 0, 0, false, false, false, false, '', '', false, false, false, '', '[]'
+    'order-' || n, '', '{{}}', '', '', '', '', 0, 0, 0, false, false, false, false, '', '', false, false, false, '',
+    '[]'
 FROM generate_series(1, %(rows)s) n WHERE n %% 5 > 0
 """
 _ATTEMPTS = """

@@ -54,8 +54,8 @@ CLAIM = (
     "INSERT INTO payments_payment (livemode, sequence, created_at, state_changed_at, id, merchant_id, state, amount, "
     "currency, method, capture, reference, description, metadata, return_url, instrument, instrument_hint, "
     "failure_code, failure_message, captured_amount, refund_reserved, refunded_amount, late, underpaid, unconfirmed, "
-    "fee_is_final, is_settled, settlement_currency, settlement_reference, off_session, failure_is_final, channel, lines) "
-    "VALUES "
+    "fee_is_final, is_settled, settlement_currency, settlement_reference, off_session, failure_is_final, channel, "
+    "lines) VALUES "
     "(false, 0, %(now)s, %(now)s, %(payment)s, %(merchant)s, 'created', %(amount)s, 'USD', 'card', 'automatic', "
     "%(idempotency)s, 'A pair of shoes, size 42', %(metadata)s, 'https://shop.example.com/paid', %(instrument)s, '', "
     "'', '', 0, 0, 0, false, false, false, false, false, '', '', false, false, '', '[]')",

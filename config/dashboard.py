@@ -84,6 +84,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("payments.savedmethod", "Saved methods", "credit_card"),
             ("payments.unallocatedreceipt", "Unallocated receipts", "help_center"),
             ("payments.reportedreceipt", "Reported receipts", "contact_support"),
+            ("payments.schedule", "Recurring payments", "event_repeat"),
             ("payments.operation", "Operations", "sync_alt"),
         ),
     ),

@@ -30,6 +30,7 @@ from payments import (  # noqa: F401  (pages register themselves)
     admin_disputes,
     admin_receipts,
     admin_saved_methods,
+    admin_schedules,
     admin_timeline,
     states,
 )

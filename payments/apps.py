@@ -14,7 +14,13 @@ class PaymentsConfig(AppConfig):
         from payments.callbacks import PaymentCallbacks
         from payments.models import Operation, ReportedReceipt, SavedMethod
         from payments.providers import REGISTRY
-        from payments.services import payer_links, prompts, saved_changing
+        from payments.services import (  # noqa: F401  (charging registers its queue)
+            charging,
+            payer_links,
+            prompts,
+            saved_changing,
+            scheduling,
+        )
 
         for subject in ours.SUBJECTS:
             subjects.register(subject)
@@ -29,6 +35,7 @@ class PaymentsConfig(AppConfig):
         customers.on_merge(saved_changing.follow_merge)
         customers.on_erase(saved_changing.follow_erasure)
         rotation.register(rotation.Kept("reported receipts", ReportedReceipt.objects.count))
+        customers.on_erase(scheduling.follow_erasure)
         scopes.register(
             {
                 "payments:read": "See payments",
@@ -37,6 +44,8 @@ class PaymentsConfig(AppConfig):
                 "disputes:write": "Answer disputes with evidence, or accept them",
                 "refunds:read": "See refunds",
                 "refunds:write": "Refund payments",
+                "schedules:read": "See schedules and their periods",
+                "schedules:write": "Make, change, pause, resume and cancel schedules, which charge saved methods",
                 "saved_methods:read": "See saved methods",
                 "saved_methods:write": "Save methods, choose the default one, and give them up",
             }

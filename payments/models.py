@@ -13,6 +13,7 @@ from payments.arrival_models import Registration, ReportedReceipt, UnallocatedRe
 from payments.dispute_models import Dispute, DisputeMovement
 from payments.providers.base import FailureCode, Kind, ReceiptKind
 from payments.saved_models import ProviderCustomer, SavedMethod
+from payments.schedule_models import Schedule, ScheduleCharge, SchedulePeriod
 
 __all__ = [
     "Attempt",
@@ -28,6 +29,9 @@ __all__ = [
     "Registration",
     "ReportedReceipt",
     "SavedMethod",
+    "Schedule",
+    "ScheduleCharge",
+    "SchedulePeriod",
     "UnallocatedReceipt",
 ]
 

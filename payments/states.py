@@ -67,6 +67,26 @@ class SavedMethodState(TextChoices):
     DETACHED = "detached"
 
 
+class ScheduleState(TextChoices):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+
+
+class PeriodState(TextChoices):
+    """`charging` is a try whose outcome is not known yet, `retrying` waits for the next one."""
+
+    UPCOMING = "upcoming"
+    AWAITING_AMOUNT = "awaiting_amount"
+    CHARGING = "charging"
+    REQUIRES_ACTION = "requires_action"
+    RETRYING = "retrying"
+    PAID = "paid"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
 _P, _A, _O, _R, _D = PaymentState, AttemptState, OperationState, RefundState, DisputeState
 _PAYMENT_ENDS = (_P.SUCCEEDED, _P.FAILED, _P.CANCELLED, _P.EXPIRED)
 
@@ -164,3 +184,32 @@ SAVED_METHOD = Machine(
     success=(_S.ACTIVE,),
 )
 """An expired card that its bank has renewed is active again."""
+
+_C, _T = ScheduleState, PeriodState
+
+SCHEDULE = Machine(
+    start=_C.ACTIVE,
+    edges={
+        _C.ACTIVE: (_C.PAUSED, _C.CANCELLED, _C.COMPLETED),
+        _C.PAUSED: (_C.ACTIVE, _C.CANCELLED, _C.COMPLETED),
+        _C.CANCELLED: (),
+        _C.COMPLETED: (),
+    },
+)
+
+PERIOD = Machine(
+    start=_T.UPCOMING,
+    edges={
+        _T.UPCOMING: (_T.AWAITING_AMOUNT, _T.CHARGING, _T.SKIPPED),
+        _T.AWAITING_AMOUNT: (_T.CHARGING, _T.SKIPPED),
+        _T.CHARGING: (_T.REQUIRES_ACTION, _T.RETRYING, _T.PAID, _T.FAILED, _T.SKIPPED),
+        _T.REQUIRES_ACTION: (_T.CHARGING, _T.RETRYING, _T.PAID, _T.FAILED),
+        _T.RETRYING: (_T.CHARGING, _T.PAID, _T.FAILED),
+        _T.PAID: (),
+        _T.FAILED: (),
+        _T.SKIPPED: (),
+    },
+    late={_T.FAILED: (_T.PAID,)},
+    success=(_T.PAID,),
+)
+"""A period that failed is paid late when the payment of one of its tries succeeds after all."""

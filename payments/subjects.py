@@ -4,9 +4,20 @@ from django.db.models import F, OuterRef, Subquery
 
 from events.subjects import Subject, Transactions
 from payments import states
-from payments.models import Attempt, Dispute, Operation, Payment, Refund, SavedMethod, UnallocatedReceipt
+from payments.models import (
+    Attempt,
+    Dispute,
+    Operation,
+    Payment,
+    Refund,
+    SavedMethod,
+    Schedule,
+    SchedulePeriod,
+    UnallocatedReceipt,
+)
 from payments.presentation import payment_snapshot, present_dispute, present_refund, unallocated_snapshot
 from payments.saved_presentation import saved_method_snapshot
+from payments.schedule_presentation import present_period, present_schedule
 
 
 def _relatives(payment: Payment) -> list[str]:
@@ -93,6 +104,24 @@ SUBJECTS = (
         present=saved_method_snapshot,
         facts=frozenset({"expiring", "made_default", "updated"}),
         search=("id", "provider_id"),
+    ),
+    Subject(
+        prefix="sch",
+        kind="schedule",
+        model=Schedule,
+        machine=states.SCHEDULE,
+        present=present_schedule,
+        facts=frozenset({"updated"}),
+        search=("id", "reference"),
+        relatives=lambda schedule: [schedule.pk, *schedule.periods.order_by("-pk").values_list("pk", flat=True)[:100]],
+    ),
+    Subject(
+        prefix="per",
+        kind="schedule_period",
+        model=SchedulePeriod,
+        machine=states.PERIOD,
+        present=present_period,
+        facts=frozenset({"upcoming"}),
     ),
     Subject(prefix="att", kind="attempt", model=Attempt, machine=states.ATTEMPT, search=("provider_id",)),
     Subject(prefix="op", kind="operation", model=Operation, machine=states.OPERATION),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import api, api_disputes, api_receipts, api_registrations, api_saved_methods
+from payments import api, api_disputes, api_receipts, api_registrations, api_saved_methods, api_schedules
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
@@ -26,5 +26,13 @@ urlpatterns = [
         "provider-accounts/<str:account_id>/registrations/<str:registration_id>",
         api_registrations.RegistrationView.as_view(),
     ),
+    path("schedules", api_schedules.SchedulesView.as_view()),
+    path("schedules/<str:schedule_id>", api_schedules.ScheduleView.as_view()),
+    path("schedules/<str:schedule_id>/pause", api_schedules.PauseView.as_view()),
+    path("schedules/<str:schedule_id>/resume", api_schedules.ResumeView.as_view()),
+    path("schedules/<str:schedule_id>/cancel", api_schedules.CancelScheduleView.as_view()),
+    path("schedules/<str:schedule_id>/periods", api_schedules.PeriodsView.as_view()),
+    path("schedules/<str:schedule_id>/periods/<int:number>/amount", api_schedules.PeriodAmountView.as_view()),
+    path("schedules/<str:schedule_id>/periods/<int:number>/skip", api_schedules.SkipPeriodView.as_view()),
     path("test/payments/<str:payment_id>/simulate", api.SimulateView.as_view()),
 ]

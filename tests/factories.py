@@ -5,7 +5,7 @@ directly, so that a test can stand at any moment of a lifecycle without driving 
 """
 
 import json
-from datetime import timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,8 @@ from payments.models import (
     Receipt,
     Refund,
     SavedMethod,
+    Schedule,
+    SchedulePeriod,
     UnallocatedReceipt,
 )
 from payments.saved_models import end_of_month
@@ -289,6 +291,39 @@ class SavedMethodFactory(DjangoModelFactory[SavedMethod]):
             },
         )
         return super()._create(model_class, *args, holder=holder, **given)
+
+
+class ScheduleFactory(DjangoModelFactory[Schedule]):
+    """USD 12.50 on the first of each month, without a period yet."""
+
+    class Meta:
+        model = Schedule
+
+    saved_method = factory.SubFactory(SavedMethodFactory)
+    merchant = factory.SelfAttribute("saved_method.merchant")
+    livemode = factory.SelfAttribute("saved_method.livemode")
+    customer = factory.SelfAttribute("saved_method.customer")
+    amount = 1250
+    currency = "USD"
+    unit = "month"
+    interval = 1
+    zone = "Africa/Nairobi"
+    at = time(9)
+    starts_on = date(2030, 1, 1)
+
+
+class SchedulePeriodFactory(DjangoModelFactory[SchedulePeriod]):
+    class Meta:
+        model = SchedulePeriod
+
+    schedule = factory.SubFactory(ScheduleFactory)
+    merchant = factory.SelfAttribute("schedule.merchant")
+    livemode = factory.SelfAttribute("schedule.livemode")
+    number = factory.Sequence(lambda number: number + 1)
+    amount = 1250
+    currency = "USD"
+    charge_at = factory.LazyFunction(lambda: clock.now() + timedelta(days=1))
+    lane = factory.SelfAttribute("schedule.merchant_id")
 
 
 class OperationFactory(DjangoModelFactory[Operation]):

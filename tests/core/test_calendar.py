@@ -5,7 +5,7 @@ from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.calendar import LONGEST, Rule, Unit, Weekday, is_zone
@@ -142,11 +142,13 @@ def rules(draw):
     )
 
 
+@settings(deadline=None)
 @given(rules(), st.integers(1, 200))
 def test_each_occurrence_is_later_than_the_one_before(asked, number):
     assert asked.occurrence(number) < asked.occurrence(number + 1)
 
 
+@settings(deadline=None)
 @given(rules())
 def test_no_occurrence_is_lost_or_doubled(asked):
     """Every local day of some years that fits the rule has one occurrence, and no other day has any."""
@@ -182,6 +184,7 @@ def fits(asked, day):
     return of_month and (day.day == wanted or (is_last and day.day < wanted))
 
 
+@settings(deadline=None)
 @given(rules(), st.integers(1, 40))
 def test_it_is_at_its_local_time_unless_the_clock_skips_it(asked, number):
     zone = ZoneInfo(asked.zone)
@@ -191,6 +194,7 @@ def test_it_is_at_its_local_time_unless_the_clock_skips_it(asked, number):
     assert local.timetz().replace(tzinfo=None) == asked.at or gap
 
 
+@settings(deadline=None)
 @given(rules(), st.integers(1, 12))
 def test_a_count_gives_so_many(asked, many):
     counted = replace(asked, count=many)

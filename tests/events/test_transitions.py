@@ -35,6 +35,8 @@ MADE_BY = {
     "operation": factories.OperationFactory,
     "dispute": factories.DisputeFactory,
     "receipt": factories.UnallocatedReceiptFactory,
+    "schedule": factories.ScheduleFactory,
+    "schedule_period": factories.SchedulePeriodFactory,
     "saved_method": factories.SavedMethodFactory,
 }
 GOES_WITH = {("receipt", "assigned"): lambda row: {"payment_id": factories.PaymentFactory(merchant=row.merchant).pk}}

@@ -10,9 +10,19 @@ from django.urls.resolvers import RoutePattern
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
 from merchants.views import ApiView
-from payments.models import Attempt, Operation, Payment, Refund, Registration, SavedMethod, UnallocatedReceipt
+from payments.models import (
+    Attempt,
+    Operation,
+    Payment,
+    Refund,
+    Registration,
+    SavedMethod,
+    SchedulePeriod,
+    UnallocatedReceipt,
+)
 from payments.services import posting, registering
 from tests import factories
+from tests.payments import scheduled
 from tests.payments.world import events_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,6 +62,7 @@ def theirs(world, other_shop):
     replay = other_shop.api.post(f"webhook-endpoints/{endpoint['id']}/replay", 202, event=event["id"])
     delivery = other_shop.api.get(f"webhook-endpoints/{endpoint['id']}/deliveries")["data"][0]
     dispute = factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"]))
+    saved = other_shop.api.save_card(customer=customer["id"])
     return {
         "customer_id": customer["id"],
         "payment_id": held["id"],
@@ -64,8 +75,9 @@ def theirs(world, other_shop):
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
-        "saved_method_id": other_shop.api.save_card(customer=customer["id"])["id"],
         "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
+        "saved_method_id": saved["id"],
+        "schedule_id": scheduled.scheduled(other_shop, SavedMethod.objects.get(pk=saved["id"]))["id"],
     }
 
 
@@ -85,6 +97,7 @@ def unallocated(shop, **more):
 
 
 def fill(route, ids):
+    route = route.replace("<int:number>", "1")
     names = re.findall(r"<str:(\w+)>", route)
     for name in names:
         assert name in ids, f"teach `theirs` what a {name} is, so that {route} is covered"
@@ -97,7 +110,13 @@ def body_for(route):
         return {"duplicate": f"cus_{NOBODYS}"}
     if route.endswith("assign"):
         return {"new_payment": {}}
-    return {"amount": 1} if route.endswith("capture") else {"outcome": "approve"} if "simulate" in route else {}
+    return (
+        {"amount": 1}
+        if route.endswith(("capture", "amount"))
+        else {"outcome": "approve"}
+        if "simulate" in route
+        else {}
+    )
 
 
 def snapshot():
@@ -107,6 +126,7 @@ def snapshot():
         Refund.objects.count(),
         list(UnallocatedReceipt.objects.order_by("pk").values_list("pk", "state", "payment")),
         list(SavedMethod.objects.values_list("pk", "state", "is_default")),
+        list(SchedulePeriod.objects.values_list("pk", "state", "amount", "schedule__state", "schedule__amount")),
         list(WebhookEndpoint.objects.values_list("pk", "is_enabled", "url")),
         list(Customer.objects.values_list("pk", "state", "sequence", "reference")),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
@@ -175,6 +195,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
     live_key = factories.ApiKeyFactory(merchant=shop.merchant, livemode=True)
     live_delivery = factories.DeliveryFactory(event=live_event, endpoint=live_endpoint)
     live_replay = endpoint_verbs.replay_event(live_endpoint, event=live_event.pk, by="tests")
+    live_saved = factories.SavedMethodFactory(merchant=shop.merchant, livemode=True, account=refund.attempt.account)
     live_ids = {
         "key_id": live_key.pk,
         "account_id": refund.attempt.account_id,
@@ -187,10 +208,9 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "delivery_id": live_delivery.pk,
         "replay_id": live_replay.pk,
         "receipt_id": unallocated(shop, account=live_account).pk,
-        "saved_method_id": factories.SavedMethodFactory(
-            merchant=shop.merchant, livemode=True, account=refund.attempt.account
-        ).pk,
         "registration_id": registering.register_doors(live_account, by="tests").pk,
+        "saved_method_id": live_saved.pk,
+        "schedule_id": factories.SchedulePeriodFactory(schedule__saved_method=live_saved, number=1).schedule_id,
     }
     live = shop.key_with(livemode=True)
     assert live.get(f"payments/{refund.payment_id}")["livemode"] is True

@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator
 
 from events.models import Event
 from merchants.webhook_sending import present_event
-from payments.models import Attempt
+from payments.models import Attempt, SavedMethod
 from tests import factories
+from tests.payments import scheduled
 from tests.payments.test_isolation import endpoints, unallocated
 from tests.payments.world import reaches
 
@@ -181,6 +182,7 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     events = ask("GET", "/v1/events")
     ask("GET", "/v1/events/{event_id}", event_id=events["data"][0]["id"])
 
+    _ask_for_schedules(ask, caller)
     _ask_for_keys_and_accounts(ask)
 
     mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method) for route, method in endpoints()}
@@ -231,3 +233,21 @@ def _ask_for_keys_and_accounts(ask):
     ask("POST", account + "/callback-urls", {}, account_id=opened["id"])
     ask("POST", account + "/test", {}, account_id=opened["id"])
     ask("POST", account + "/disable", {}, account_id=opened["id"])
+
+
+def _ask_for_schedules(ask, caller):
+    many, one = "/v1/schedules", "/v1/schedules/{schedule_id}"
+    period = one + "/periods/{number}"
+    saved = SavedMethod.objects.get(pk=caller.save_card()["id"])
+    made = ask("POST", many, scheduled.body(saved, amount=None, retries=[1], metadata={"flat": "7"}))
+    ask("POST", many, scheduled.body(saved, zone="Mars/Olympus"))
+    ask("GET", many)
+    ask("GET", one, schedule_id=made["id"])
+    ask("PATCH", one, {"notice_days": 2}, schedule_id=made["id"])
+    ask("PATCH", one, {"amount": 1}, schedule_id=made["id"])
+    ask("POST", period + "/amount", {"amount": 700}, schedule_id=made["id"], number=1)
+    ask("POST", period + "/skip", {}, schedule_id=made["id"], number=1)
+    ask("POST", period + "/skip", {}, schedule_id=made["id"], number=1)
+    ask("GET", one + "/periods", schedule_id=made["id"])
+    for verb in ("pause", "resume", "cancel", "resume"):
+        ask("POST", f"{one}/{verb}", {}, schedule_id=made["id"])
