@@ -263,6 +263,14 @@ class DisputeNotAnswerable(Conflict):
     )
 
 
+class LengthRequired(ApiError):
+    """The body came in chunks, without a `Content-Length`. It was refused unread, so that it cannot pass for an empty
+    one."""
+
+    status, code, title = 411, "length_required", "The request does not say how long it is"
+    remedy = "Send the body in one piece with a `Content-Length`, as most libraries do for a text that they hold whole."
+
+
 class PayloadTooLarge(ApiError):
     """The body is larger than this API reads."""
 

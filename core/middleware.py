@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from core import ids, measuring
-from core.errors import Unavailable
+from core.errors import ApiError, LengthRequired, Unavailable
 from core.logging import correlated
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,30 @@ class Measured:
         return response
 
 
+class WholeBody:
+    """A body whose length is not said beforehand is refused: Django would read it as empty.
+
+    An empty body asks for something too: to refund all that is left, for example. HTTP/1.1 says by `Transfer-Encoding`
+    that a body follows; HTTP/2 says nothing, so there the first byte is looked for, where the server ends its stream.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _has_unmeasured_body(request):
+            return _problem(request, LengthRequired("Send the body with a Content-Length, in one piece."))
+        return self.get_response(request)
+
+
+def _has_unmeasured_body(request: HttpRequest) -> bool:
+    if "Transfer-Encoding" in request.headers:
+        return True
+    if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
+        return False
+    return bool(request.META["wsgi.input"].read(1))
+
+
 class DatabaseAway:
     """PostgreSQL being away is 503 with Retry-After, on every path, and heals by itself."""
 
@@ -80,9 +104,13 @@ def is_database_away(exception: Exception) -> bool:
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     error = Unavailable("The database cannot be reached. Send the same request again, with the same Idempotency-Key.")
+    response = _problem(request, error)
+    response["Retry-After"] = "2"
+    return response
+
+
+def _problem(request: HttpRequest, error: ApiError) -> HttpResponse:
     body = error.problem(
         request_id=getattr(request, "request_id", ""), documentation=f"{settings.PUBLIC_URL}/docs/errors/"
     )
-    response = JsonResponse(body, status=error.status, content_type="application/problem+json")
-    response["Retry-After"] = "2"
-    return response
+    return JsonResponse(body, status=error.status, content_type="application/problem+json")

@@ -1,5 +1,6 @@
 """What happens to every request, whoever it is for: a name, and a clear answer while PostgreSQL is away."""
 
+import io
 import json
 import re
 import socket
@@ -14,7 +15,7 @@ from django.test import RequestFactory
 from psycopg_pool import PoolTimeout
 
 from core.logging import request_id
-from core.middleware import DatabaseAway, RequestId, is_database_away
+from core.middleware import DatabaseAway, RequestId, WholeBody, is_database_away
 from tests import factories
 
 
@@ -44,6 +45,34 @@ def test_any_other_is_replaced_by_a_new_one(given):
     made = {named(given), named(given)}
     assert len(made) == 2
     assert all(re.fullmatch(r"[A-Z0-9]{20}", identifier) for identifier in made)
+
+
+def whole(**meta):
+    """The answer to a request whose server gives the body as `meta` says."""
+    request = RequestFactory().post("/v1/payments")
+    del request.META["CONTENT_LENGTH"]
+    request.META |= {"wsgi.input_terminated": True, "wsgi.input": io.BytesIO(b""), **meta}
+    return WholeBody(lambda request: HttpResponse("taken"))(request)
+
+
+def test_a_body_in_chunks_is_refused_rather_than_read_as_empty():
+    for meta in (
+        {"HTTP_TRANSFER_ENCODING": "chunked"},
+        {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "2"},
+        {"wsgi.input": io.BytesIO(b'{"amount": 100}')},
+    ):
+        response = whole(**meta)
+        assert (response.status_code, response["Content-Type"]) == (411, "application/problem+json")
+        assert json.loads(response.content)["code"] == "length_required"
+
+
+def test_no_body_at_all_and_a_measured_one_go_through():
+    assert whole().content == b"taken"
+    assert whole(**{"wsgi.input": io.BytesIO(b"{}"), "CONTENT_LENGTH": "2"}).content == b"taken"
+
+
+def test_a_server_that_does_not_end_its_stream_is_not_read_from():
+    assert whole(**{"wsgi.input_terminated": False, "wsgi.input": None}).content == b"taken"
 
 
 @pytest.mark.parametrize("fault", [OperationalError("gone"), PoolTimeout("no connection")])
