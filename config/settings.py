@@ -193,6 +193,8 @@ AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
 RATE_LIMIT_PER_KEY = env.str("RATE_LIMIT_PER_KEY", default="6000/minute")
 RATE_LIMIT_PER_ADDRESS = env.str("RATE_LIMIT_PER_ADDRESS", default="120/minute")
 """Per address and only for requests whose key is unknown."""
+ENDPOINTS_PER_MERCHANT = env.int("ENDPOINTS_PER_MERCHANT", default=50)
+"""Enabled webhook endpoints in each mode."""
 DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)
 """Streamed answers to one merchant in one process: each holds a thread of the web server until it has been read."""
 DOOR_ANSWER_SECONDS = env.float("DOOR_ANSWER_SECONDS", default=5)

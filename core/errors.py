@@ -180,6 +180,13 @@ class IdempotencyInProgress(Conflict):
     )
 
 
+class LimitReached(Conflict):
+    """There are as many of these as one merchant may have at a time in this mode; `detail` says how many."""
+
+    code, title = "limit_reached", "There are as many of these as there may be"
+    remedy = "Disable or revoke what is no longer used, and send the request again."
+
+
 class PromptOpen(Conflict):
     """The payer's phone shows a prompt for this business already. A second one would invite paying twice."""
 

@@ -140,6 +140,7 @@ work.register(
         threads=settings.DELIVERY_THREADS,
         related=("endpoint", "event"),
         paced=True,
+        lanes=WebhookEndpoint,
     )
 )
 outbox.register(outbox.Reader("webhooks", fan_out, wakes="deliveries"))

@@ -117,6 +117,19 @@ def test_a_rate_is_kept_where_the_claimer_finds_it(api):
     assert not LanePace.objects.exists()
 
 
+def test_a_merchant_has_so_many_enabled_endpoints_in_each_mode_and_no_more(api, settings):
+    settings.ENDPOINTS_PER_MERCHANT = 2
+    kept, dropped = [factories.WebhookEndpointFactory(merchant=api.key.merchant) for _ in range(2)]
+    factories.WebhookEndpointFactory()
+    refused = create(api)
+    assert (refused.status_code, refused.json()["code"]) == (409, "limit_reached")
+    api.call("DELETE", f"{PATH}/{dropped.pk}")
+    assert [create(api).status_code, create(api)["Idempotency-Replayed"]] == [201, "true"]
+    assert api.call("PATCH", f"{PATH}/{dropped.pk}", {"is_enabled": True}).json()["code"] == "limit_reached"
+    assert api.call("PATCH", f"{PATH}/{kept.pk}", {"is_enabled": True}).status_code == 200
+    assert WebhookEndpoint.objects.filter(merchant=api.key.merchant, is_enabled=True).count() == 2
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_another_merchants_endpoint_does_not_exist(api, method):
     other = factories.WebhookEndpointFactory()
