@@ -96,7 +96,7 @@ def _holds_card(groups: list[str]) -> bool:
 
 
 def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
-    """Sums up to each place. Every other digit is doubled, counted from the number's end: after an even place, or odd."""
+    """Sums up to each place, every other digit doubled: for numbers that end at an even place, and at an odd one."""
     even, odd = list(map(int, digits)), list(map(int, digits))
     even[::2] = [_DOUBLED[digit] for digit in even[::2]]
     odd[1::2] = [_DOUBLED[digit] for digit in odd[1::2]]
