@@ -65,9 +65,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise _refuse_unknown(address)
         fault = _fault(key, address)
         if fault:
-            _limit_refusals(address)
-            _record_refusal(request, key, address, fault, status=Unauthorized.status)
-            raise _unauthorized()
+            raise _refuse_known(request, key, address, fault)
         caller = Caller(key, address, _limited(request, key, address))
         _note_use(key, address)
         return caller, key
@@ -118,6 +116,12 @@ def _limit_refusals(address: str) -> None:
     limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(address))
 
 
+def _refuse_known(request: Request, key: ApiKey, address: str, fault: str) -> Unauthorized:
+    _limit_refusals(address)
+    _record_or_count(request, key, address, fault, status=Unauthorized.status)
+    return _unauthorized()
+
+
 def _fault(key: ApiKey, address: str) -> str:
     if key.revoked_at is not None:
         return "revoked"
@@ -134,12 +138,22 @@ def _limited(request: Request, key: ApiKey, address: str) -> dict[str, str]:
     try:
         return limits.check(settings.RATE_LIMIT_PER_KEY, "key", key.pk)
     except RateLimited:
-        _record_refusal(request, key, address, "rate_limited", status=RateLimited.status)
+        _record_or_count(request, key, address, "rate_limited", status=RateLimited.status)
         raise
 
 
 def _unauthorized() -> Unauthorized:
     return Unauthorized("The API key is missing or not current. Send it as `Authorization: Bearer sk_…`.")
+
+
+def _record_or_count(request: Request, key: ApiKey, address: str, reason: str, *, status: int) -> None:
+    """A flood leaves some rows a minute, and then one that counts (security.md 6)."""
+    try:
+        limits.check(settings.REFUSALS_RECORDED_PER_KEY, "refusal", key.pk)
+    except RateLimited:
+        audit.count_refused(reason, address)
+    else:
+        _record_refusal(request, key, address, reason, status=status)
 
 
 def _record_refusal(request: Request, key: ApiKey, address: str, reason: str, *, status: int, **detail: str) -> None:

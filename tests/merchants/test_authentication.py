@@ -86,12 +86,30 @@ def test_a_flood_of_unknown_keys_is_limited_by_address_and_counted_in_one_row(ap
     assert api.get(PATH).status_code == 200
 
 
-def test_a_flood_of_a_revoked_key_is_limited_as_one_of_unknown_keys_is(api, settings):
+@pytest.mark.parametrize(("end", "reason"), REFUSALS)
+def test_a_flood_of_a_key_that_is_not_current_is_limited_by_address_like_one_of_unknown_keys(
+    api, settings, end, reason
+):
     settings.RATE_LIMIT_PER_ADDRESS = "3/minute"
-    ApiKey.objects.filter(pk=api.key.pk).update(revoked_at=clock.now())
-    statuses = [api.get(PATH).status_code for _ in range(5)]
-    assert statuses == [401, 401, 401, 429, 429]
+    end(api.key)
+    assert [api.get(PATH).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
     assert AuditEntry.objects.filter(action="api.refused").count() == 3
+
+
+def test_refusals_of_a_key_from_everywhere_are_written_down_so_many_times_and_then_counted(api, settings):
+    settings.REFUSALS_RECORDED_PER_KEY = "2/minute"
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    revoke(api.key)
+    assert [api.get(PATH, X_Forwarded_For=f"198.51.{n}.7").status_code for n in range(5)] == [401] * 5
+    assert AuditEntry.objects.filter(action="api.refused").count() == 2
+    assert [(row.reason, row.count) for row in RefusedKeys.objects.all()] == [("revoked", 1)] * 3
+
+
+def test_a_flood_beyond_a_keys_limit_is_written_down_so_many_times_and_then_counted(api, settings):
+    settings.RATE_LIMIT_PER_KEY, settings.REFUSALS_RECORDED_PER_KEY = "1/hour", "2/hour"
+    assert [api.get(PATH).status_code for _ in range(6)] == [200] + [429] * 5
+    assert AuditEntry.objects.filter(action="api.refused").count() == 2
+    assert sum(row.count for row in RefusedKeys.objects.filter(reason="rate_limited")) == 3
 
 
 def test_an_allowed_address_is_the_clients_as_trusted_proxies_tell_it(api, settings):
