@@ -186,7 +186,7 @@ def page(
     """
     limit, cursor = asked.validated_data["limit"], asked.validated_data.get("cursor")
     if cursor:
-        rows = rows.filter(pk__lt=_decoded(cursor))
+        rows = rows.filter(pk__lt=_decoded(cursor, rows.model))
     found: list[Model] = list(rows.order_by("-pk")[: limit + 1])
     more = len(found) > limit
     shown = found[:limit]
@@ -203,12 +203,12 @@ def _encoded(public_id: str) -> str:
     return base64.urlsafe_b64encode(public_id.encode()).decode().rstrip("=")
 
 
-def _decoded(cursor: str) -> str:
+def _decoded(cursor: str, model: type[Model]) -> str:
     try:
         public_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         public_id = ""
-    if not ids.is_id(public_id, public_id.partition("_")[0]):
+    if not ids.is_id(public_id, model._meta.pk.prefix):  # type: ignore[union-attr]  # lists are of public ids
         raise errors.InvalidRequest("The cursor is not one that this API gave out.", param="cursor")
     return public_id
 

@@ -123,6 +123,8 @@ def test_pages_stand_still_while_rows_are_inserted(api):
         "====",
         base64.urlsafe_b64encode(b"evt_1").decode(),
         base64.urlsafe_b64encode(b"\xff" * 30).decode(),
+        base64.urlsafe_b64encode(b"\x00_" + b"0" * 26).decode(),
+        base64.urlsafe_b64encode(b"pay_" + b"0" * 26).decode(),
     ],
 )
 def test_a_cursor_that_the_api_did_not_give_out_is_refused(api, cursor):
