@@ -21,6 +21,7 @@ from core.middleware import is_database_away, unavailable
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+_MOST_LEVELS = 32
 
 
 class JsonParser(parsers.JSONParser):
@@ -37,7 +38,20 @@ class JsonParser(parsers.JSONParser):
             raise exceptions.ParseError(f"The body is not valid JSON: {error}.") from error
         if not isinstance(parsed, dict):
             raise exceptions.ParseError("The body must be a JSON object.")
+        if _is_deeper_than(_MOST_LEVELS, parsed):
+            raise exceptions.ParseError(f"The body is nested in more than {_MOST_LEVELS} levels.")
         return parsed
+
+
+def _is_deeper_than(levels: int, parsed: dict[str, Any]) -> bool:
+    """Whether anything lies deeper than so many objects and lists: whoever reads the body further may recurse."""
+    level: list[Any] = [parsed]
+    for _ in range(levels):
+        inner = (each for part in level for each in (part.values() if isinstance(part, dict) else part))
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 class JsonRenderer(renderers.JSONRenderer):

@@ -1,11 +1,13 @@
 """JSON in and out, strict input, errors as problems, and pages that stand still."""
 
 import base64
+import io
 import logging
 
 import pytest
+from rest_framework.exceptions import ParseError
 
-from core.api import handle_exception
+from core.api import JsonParser, handle_exception
 from core.logging import JsonFormatter
 from tests import factories
 
@@ -29,9 +31,19 @@ def test_a_body_that_is_no_json_object_is_refused(api, body):
     refused(api.post(PATH, body, idempotency_key="k"), 400, "invalid_request")
 
 
-def test_a_body_nested_very_deeply_is_refused(api):
-    body = '{"a":' * 900 + "1" + "}" * 900
-    refused(api.post(PATH, body, idempotency_key="k"), 400, "invalid_request")
+@pytest.mark.parametrize(("opens", "closes"), [('{"a":', "}"), ("[", "]")])
+@pytest.mark.parametrize("depth", [32, 250, 900, 20_000])
+@pytest.mark.parametrize("path", [PATH, "/v1/provider-accounts"])
+def test_a_body_nested_very_deeply_is_refused(api, path, depth, opens, closes):
+    body = f'{{"provider": "stripe", "name": "x", "credentials": {{"a": {opens * depth}1{closes * depth}}}}}'
+    refused(api.post(path, body, idempotency_key="k"), 400, "invalid_request")
+
+
+def test_a_body_may_be_nested_in_32_levels():
+    body = b'{"a":' * 32 + b"1" + b"}" * 32
+    assert JsonParser().parse(io.BytesIO(body))
+    with pytest.raises(ParseError, match="more than 32 levels"):
+        JsonParser().parse(io.BytesIO(b'{"a":' + body + b"}"))
 
 
 def test_every_fault_is_told_at_once_with_its_pointer(api):
