@@ -219,6 +219,17 @@ class Cursor(models.Model):
     position = models.BigIntegerField(default=0)
 
 
+class UnreadSubject(Work):
+    """A subject whose events a reader cannot read, from `position` on. `lane` is the reader."""
+
+    subject = models.CharField(max_length=32)
+    position = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["lane", "subject"], name="one_place_per_reader_and_subject")]
+        indexes = [models.Index(fields=["lane", "due_at"], name="unread_due", condition=Q(due_at__isnull=False))]
+
+
 class IdempotencyKey(models.Model):
     """A key binds a merchant's request to one object for ever. Narrow, never purged."""
 
@@ -337,6 +348,7 @@ class Attention(models.Model):
         QUARANTINED = "quarantined", "a callback from a wrong address or with a wrong signature"
         FAILING = "failing", "work that fails again and again"
         OVERDRAWN = "overdrawn", "an account below zero by what has happened"
+        UNREAD = "unread", "an event that a reader of the outbox cannot read"
 
     id = PublicIdField(prefix="attn")
     merchant = models.CharField(max_length=32, blank=True, default="")
