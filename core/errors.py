@@ -332,7 +332,8 @@ class RateLimited(ApiError):
 
 
 class Unavailable(ApiError):
-    """A part that this service needs is away. Nothing was created."""
+    """A part that this service needs is away. A POST created nothing, or its repeat with the same key continues what it
+    began; a change may have been made, and may be sent again."""
 
     status, code, title = 503, "service_unavailable", "The service is not available for a moment"
     remedy = "Send the same request with the same `Idempotency-Key` after the time in `Retry-After`."

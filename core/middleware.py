@@ -23,7 +23,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 NO_ROUTE = "none"
 QUIET = frozenset({"healthz", "readyz", "metrics"})
 """Asked by machines every few seconds: not worth a line each."""
-_DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, TooManyRequests)
+_DATABASE_AWAY = (InterfaceError, PoolTimeout, TooManyRequests)
+_AWAY_STATES = ("08", "57P", "53300")
+"""Of SQLSTATE: the connection's faults, a server that stops or starts, and one without a connection left."""
 
 
 class RequestId:
@@ -98,8 +100,12 @@ class DatabaseAway:
 
 
 def is_database_away(exception: Exception) -> bool:
-    """Whether this is the connection's fault, not the statement's."""
-    return isinstance(exception, _DATABASE_AWAY)
+    """Whether this is the connection's fault, not the statement's: a timeout, a deadlock or a full disk is none."""
+    if not isinstance(exception, OperationalError):
+        return isinstance(exception, _DATABASE_AWAY)
+    # The server names its own faults; one that nobody names is that it was not reached.
+    state = getattr(exception.__cause__, "sqlstate", None)
+    return state is None or state.startswith(_AWAY_STATES)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -12,6 +12,16 @@ from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
+from psycopg.errors import (
+    AdminShutdown,
+    CannotConnectNow,
+    ConnectionFailure,
+    DeadlockDetected,
+    DiskFull,
+    LockNotAvailable,
+    QueryCanceled,
+    TooManyConnections,
+)
 from psycopg_pool import PoolTimeout
 
 from core.logging import request_id
@@ -84,6 +94,37 @@ def test_a_view_whose_database_is_away_answers_503_with_when_to_come_back(fault)
     assert response["Retry-After"] == "2"
     assert response["Content-Type"] == "application/problem+json"
     assert json.loads(response.content)["request_id"] == "R-12345678"
+
+
+def raised(kind):
+    """As Django raises what the server names."""
+    try:
+        raise OperationalError("told by the server") from kind()
+    except OperationalError as fault:
+        return fault
+
+
+@pytest.mark.parametrize("kind", [AdminShutdown, CannotConnectNow, ConnectionFailure, TooManyConnections])
+def test_a_server_that_says_so_itself_is_away(kind):
+    assert is_database_away(raised(kind))
+
+
+@pytest.mark.parametrize("kind", [QueryCanceled, DeadlockDetected, DiskFull, LockNotAvailable])
+def test_a_fault_of_the_statement_is_not_the_database_being_away(kind):
+    assert not is_database_away(raised(kind))
+
+
+@pytest.mark.django_db
+def test_a_statement_that_takes_too_long_is_our_fault_and_told_as_such(api):
+    def slow(execute, sql, *arguments):
+        if "FROM merchants_apikey" in sql:
+            execute("SET LOCAL statement_timeout = 1", None, *arguments[1:])
+            execute("SELECT pg_sleep(5)", None, *arguments[1:])
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(slow):
+        response = api.get("/v1/events")
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
 
 
 def test_other_faults_are_not_the_databases():
