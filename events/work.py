@@ -81,23 +81,42 @@ def waiting() -> dict[str, Waiting]:
 
 
 class Drain:
-    """Calls `once` until it finds nothing; one at a time in a process, and never missing a call."""
+    """Calls `once` until it finds nothing; one at a time in a process, and never missing a call.
+
+    After a while it ends, with a wake-up for the next one: a worker that is told to stop waits for its tasks, and other
+    queues wait for its threads.
+    """
 
     def __init__(self, name: str, once: Callable[[], bool]) -> None:
         self.name = name
         self._once = once
         self._running = threading.Lock()
+        self._turn: object = None
         self._asked = threading.Event()
 
     def __call__(self) -> None:
         self._asked.set()
         while self._asked.is_set() and self._running.acquire(blocking=False):
+            self._turn = turn = object()
+            ends_at = time.monotonic() + _STAYS_AWAKE
             try:
                 self._asked.clear()
                 while self._once():
-                    pass
+                    if time.monotonic() >= ends_at:
+                        wake_up(self.name)
+                        return
             finally:
-                self._running.release()
+                self._end(turn)
+
+    def hand_over(self) -> None:
+        """Called by `once` when it only finishes what it has begun: another may go on meanwhile, and is woken."""
+        self._end(self._turn)
+        wake_up(self.name)
+
+    def _end(self, turn: object) -> None:
+        if self._turn is turn:
+            self._turn = None
+            self._running.release()
 
 
 Outcome = tuple[Any, Any]
@@ -136,7 +155,7 @@ class Queue:
 
     def _until_empty(self) -> bool:
         running: dict[Future[Any], Any] = {}
-        awake_until = time.monotonic() + _STAYS_AWAKE
+        ends_at = time.monotonic() + _STAYS_AWAKE
         with ThreadPoolExecutor(self.threads, thread_name_prefix=self.name) as pool:
             while True:
                 held = Counter(row.owner_of_lane for row in running.values())
@@ -145,14 +164,16 @@ class Queue:
                 held_back = self.paced and pacing.holds_back(self.name, self.model)
                 if running:
                     self._collect(running, timeout=_PACE_TICK if held_back else 1)
-                elif not held_back:
-                    return False
-                elif time.monotonic() < awake_until:
+                elif held_back:
                     time.sleep(_PACE_TICK)
                 else:
-                    # A worker that is told to stop waits for its task: another task goes on with a long backlog.
-                    wake_up(self.name)
                     return False
+                if time.monotonic() >= ends_at:
+                    break
+            self._drain.hand_over()
+            while running:
+                self._collect(running, timeout=1)
+        return False
 
     def _collect(self, running: dict[Future[Any], Any], *, timeout: float) -> None:
         wait(running, return_when=FIRST_COMPLETED, timeout=timeout)

@@ -21,6 +21,7 @@ from events.transitions import move
 from events.work import Drain, Queue, claim
 from merchants.models import Delivery, WebhookEndpoint
 from tests import factories
+from tests.payments.world import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -330,6 +331,46 @@ def test_a_drain_that_is_called_while_it_runs_goes_round_once_more():
         go_on.set()
         running.result(5)
     assert len(rounds) == 2
+
+
+def test_a_drain_ends_also_while_work_keeps_coming_and_wakes_another(account, monkeypatch):
+    monkeypatch.setattr(work, "_STAYS_AWAKE", 0)
+    rows(account, 1)
+    asked = queue(lambda row: rows(account, 1), finish=finish_all)
+    asked()
+    assert waiting() == ["['tests']"]
+    assert Callback.objects.filter(due_at__isnull=False, claim=None).count() == 1
+
+
+def test_what_a_drain_still_finishes_keeps_nobody_waiting(account, monkeypatch):
+    monkeypatch.setattr(work, "_STAYS_AWAKE", 0)
+    rows(account, 1, lane="hanging")
+    free, done = threading.Event(), []
+
+    def do(row):
+        if row.lane == "hanging":
+            free.wait(60)
+        done.append(row.lane)
+
+    asked = queue(do, finish=finish_all)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: (asked(), connection.close()))
+        try:
+            until(waiting)
+            rows(account, 3, lane="healthy")
+            asked()
+            assert done == ["healthy"] * 3
+            assert not first.done()
+        finally:
+            free.set()
+        first.result(60)
+    assert not Callback.objects.filter(due_at__isnull=False).exists()
+
+
+def test_a_drain_without_rows_ends_while_there_is_always_more(monkeypatch):
+    monkeypatch.setattr(work, "_STAYS_AWAKE", 0)
+    Drain("tests", lambda: True)()
+    assert waiting() == ["['tests']"]
 
 
 # Waking
