@@ -162,6 +162,7 @@ class CallbackKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "door", "key"], name="one_callback_per_event")]
+        indexes = [models.Index(fields=["callback"], name="key_of_callback")]
 
 
 class Transition(models.Model):

@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core import ids
 from core.errors import IdempotencyKeyRequired, InvalidRequest, NotFound
 from events import audit, idempotency
 from events.idempotency import Claim
@@ -100,9 +99,7 @@ class ApiView(APIView):
 
     def _claim(self) -> Claim:
         caller, key = self.caller, self.request.headers.get("Idempotency-Key", "")
-        if not key and self.key_is_optional:
-            key = f"none:{ids.random_token()}"
-        if not key:
+        if not key and not self.key_is_optional:
             raise IdempotencyKeyRequired(
                 "Send an Idempotency-Key of your own making (a UUID will do), and the same one when you retry.",
                 param="Idempotency-Key",
