@@ -20,8 +20,8 @@ _SPECIAL = (
 
 
 def parse(text: str) -> Address:
-    """The address, an IPv4-mapped IPv6 one as IPv4. Raises ValueError."""
-    address = ipaddress.ip_address(text.strip())
+    """The address, an IPv4-mapped IPv6 one as IPv4, without the zone of a link. Raises ValueError."""
+    address = ipaddress.ip_address(text.strip().partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
     return address
@@ -29,7 +29,13 @@ def parse(text: str) -> Address:
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Addresses and CIDR blocks. Raises ValueError that names the one that is neither."""
-    return tuple(ipaddress.ip_network(text.strip()) for text in texts if text.strip())
+    return tuple(_network(text.strip()) for text in texts if text.strip())
+
+
+def _network(text: str) -> Network:
+    if "%" in text:
+        raise ValueError(f"{text!r} names the zone of a link, which says nothing on another machine")
+    return ipaddress.ip_network(text)
 
 
 def is_listed(address: str, allowed: Iterable[str]) -> bool:

@@ -91,6 +91,13 @@ def test_a_list_holds_addresses_and_blocks_of_both_families():
 def test_a_block_that_is_none_is_named():
     with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
         networks(["10.0.0.1/8"])
+    with pytest.raises(ValueError, match="zone"):
+        networks(["fe80::1%eth0"])
+
+
+def test_the_zone_of_a_link_is_no_part_of_who_calls():
+    assert str(parse("fe80::1%eth0")) == "fe80::1"
+    assert block("fe80::1%eth0") == "fe80::/64"
 
 
 @pytest.mark.parametrize(
