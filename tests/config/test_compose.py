@@ -69,7 +69,7 @@ def test_whatever_serves_waits_for_the_migrations():
 
 def test_the_example_holds_no_secret_and_the_files_that_do_are_never_committed_or_copied():
     empty = set(re.findall(r"^(\w+)=$", (ROOT / "environment.example").read_text(), re.MULTILINE))
-    assert empty == {"POSTGRES_PASSWORD", "SECRET_KEY", "MASTER_KEYS", "METRICS_TOKEN"}
+    assert empty == {"POSTGRES_PASSWORD", "SECRET_KEY", "MASTER_KEYS", "METRICS_TOKEN", "TRUSTED_PROXIES"}
     for ignoring in (".gitignore", ".dockerignore"):
         assert ".env" in (ROOT / ignoring).read_text().splitlines()
 
