@@ -191,10 +191,14 @@ AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
 # Limits
 
 RATE_LIMIT_PER_KEY = env.str("RATE_LIMIT_PER_KEY", default="6000/minute")
+RATE_LIMIT_PER_MERCHANT = env.str("RATE_LIMIT_PER_MERCHANT", default="30000/minute")
+"""With all of a merchant's keys in one mode: another key is no way around its own limit."""
 RATE_LIMIT_PER_ADDRESS = env.str("RATE_LIMIT_PER_ADDRESS", default="120/minute")
 """Per address and only for requests whose key is unknown or not current."""
 REFUSALS_RECORDED_PER_KEY = env.str("REFUSALS_RECORDED_PER_KEY", default="60/minute")
 """Audit rows of refused requests with a key that is known; further ones are counted."""
+KEYS_PER_MERCHANT = env.int("KEYS_PER_MERCHANT", default=100)
+"""Current API keys in each mode, beyond which no key makes another."""
 ENDPOINTS_PER_MERCHANT = env.int("ENDPOINTS_PER_MERCHANT", default=50)
 """Enabled webhook endpoints in each mode."""
 DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)

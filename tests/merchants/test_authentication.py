@@ -9,6 +9,7 @@ from core.crypto import KeyRing
 from events import audit
 from events.models import AuditEntry, RefusedKeys
 from merchants import services
+from merchants.api import EventsView
 from merchants.models import ApiKey, Merchant
 from tests import factories
 
@@ -129,6 +130,20 @@ def test_a_missing_scope_is_named_and_written_down(api):
     assert row.detail == {"reason": "scope_missing", "scope": "events:read"}
 
 
+def test_a_method_without_a_scope_is_for_nobody(api, monkeypatch):
+    monkeypatch.setattr(EventsView, "scopes", {})
+    for method in ("GET", "OPTIONS"):
+        response = api.call(method, PATH, presented=api.key.presented)
+        assert (response.status_code, response.json()["code"]) == (403, "scope_missing")
+
+
+def test_what_is_not_there_is_said_to_be_so_whatever_the_scopes(api):
+    ApiKey.objects.update(scopes=[])
+    assert api.call("DELETE", PATH).status_code == 405
+    for method in ("GET", "POST", "OPTIONS"):
+        assert api.call(method, "/v1/nothing").status_code == 404
+
+
 def test_reading_needs_no_scope_for_writing_and_the_other_way_round(api):
     ApiKey.objects.update(scopes=["webhook_endpoints:read"])
     assert api.get("/v1/webhook-endpoints").status_code == 200
@@ -153,15 +168,28 @@ def test_a_limit_is_of_one_key(api, settings):
     assert api.get(PATH, presented=other.presented).status_code == 200
 
 
-def test_its_last_use_is_noted_at_most_once_a_minute_unless_the_address_changes(api):
+def test_more_keys_are_no_way_around_a_merchants_limit(api, settings):
+    settings.RATE_LIMIT_PER_MERCHANT = "3/minute"
+    merchant = api.key.merchant
+    keys = [api.key, *[factories.ApiKeyFactory(merchant=merchant) for _ in range(4)]]
+    assert [api.get(PATH, presented=key.presented).status_code for key in keys] == [200, 200, 200, 429, 429]
+    live = factories.ApiKeyFactory(merchant=merchant, livemode=True)
+    assert api.get(PATH, presented=live.presented).status_code == 200
+    assert api.get(PATH, presented=factories.ApiKeyFactory().presented).status_code == 200
+
+
+def test_its_last_use_is_noted_at_most_once_a_minute_also_where_the_address_changes(api, settings):
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
     api.get(PATH)
     first = ApiKey.objects.get().last_used_at
-    api.get(PATH)
+    api.get(PATH, X_Forwarded_For="203.0.113.9")
     key = ApiKey.objects.get()
     assert (key.last_used_at, key.last_used_address) == (first, "127.0.0.1")
     with clock.shifted(timedelta(seconds=61)):
-        api.get(PATH)
-    assert ApiKey.objects.get().last_used_at > first
+        api.get(PATH, X_Forwarded_For="203.0.113.9")
+    key = ApiKey.objects.get()
+    assert key.last_used_at > first
+    assert key.last_used_address == "203.0.113.9"
 
 
 def test_an_answered_request_is_written_down_with_route_status_and_duration(api):
