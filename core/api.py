@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from django.conf import settings
@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from core import cards, contacts, errors, ids
 from core.errors import ApiError, FieldError
+from core.fields import PublicIdField
 from core.middleware import is_database_away, unavailable
 
 logger = logging.getLogger(__name__)
@@ -222,7 +223,7 @@ def _decoded(cursor: str, model: type[Model]) -> str:
         public_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         public_id = ""
-    if not ids.is_id(public_id, model._meta.pk.prefix):  # type: ignore[union-attr]  # lists are of public ids
+    if not ids.is_id(public_id, cast(PublicIdField, model._meta.pk).prefix):
         raise errors.InvalidRequest("The cursor is not one that this API gave out.", param="cursor")
     return public_id
 

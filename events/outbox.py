@@ -154,7 +154,10 @@ def _is_read(reader: Reader, event: Event) -> bool:
     except Exception:
         logger.exception("event put aside", extra={"reader": reader.name, "event": event.pk})
     UnreadSubject.objects.create(
-        lane=reader.name, subject=event.subject, position=event.position, due_at=clock.now() + _READ_AGAIN_AFTER
+        lane=reader.name,
+        subject=event.subject,
+        position=event.position,  # type: ignore[misc]  # whatever is read has one
+        due_at=clock.now() + _READ_AGAIN_AFTER,
     )
     told = f"{reader.name} cannot read {event.pk}; it waits with all that follows of its subject, and is tried again"
     attention.raise_for_subject(event, Attention.Reason.UNREAD, told)

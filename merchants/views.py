@@ -125,7 +125,7 @@ class NoSuchPath(ApiView):
     """Whatever else is asked of `/v1/` is a 404 that says so, in the form of every other error."""
 
     schema = None
-    permission_classes: ClassVar = []
+    permission_classes = ()
 
     def initial(self, request: Request, *arguments: Any, **options: Any) -> None:
         super().initial(request, *arguments, **options)
