@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, parsers, renderers, serializers
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -226,6 +227,25 @@ def _decoded(cursor: str, model: type[Model]) -> str:
     if not ids.is_id(public_id, cast(PublicIdField, model._meta.pk).prefix):
         raise errors.InvalidRequest("The cursor is not one that this API gave out.", param="cursor")
     return public_id
+
+
+def refuse_stray_parameters(request: Request) -> None:
+    """Of two values for one parameter one would be ignored, and of a write's parameters all.
+
+    Raises InvalidRequest that names them.
+    """
+    faults = [
+        errors.FieldError(f"/{name}", "is given more than once", "repeated")
+        for name, values in request.query_params.lists()
+        if len(values) > 1
+    ]
+    if request.method not in SAFE_METHODS:
+        faults += [
+            errors.FieldError(f"/{name}", "is not a parameter of this request", "unknown_field")
+            for name in request.query_params
+        ]
+    if faults:
+        raise errors.InvalidRequest.naming(faults)
 
 
 Asked = TypeVar("Asked", bound=ListQuery)

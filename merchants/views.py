@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core import api
 from core.errors import IdempotencyKeyRequired, InvalidRequest, NotFound
 from events import audit, idempotency
 from events.idempotency import Claim
@@ -34,6 +35,7 @@ class ApiView(APIView):
         self.started = time.monotonic()
         self.claimed = False
         super().initial(request, *arguments, **options)
+        api.refuse_stray_parameters(request)
 
     @property
     def caller(self) -> Caller:

@@ -143,6 +143,16 @@ def test_a_cursor_that_the_api_did_not_give_out_is_refused(api, cursor):
     refused(api.get(f"/v1/events?cursor={cursor}"), 400, "invalid_request")
 
 
+def test_a_parameter_that_is_given_twice_or_with_a_write_is_named_rather_than_ignored(api):
+    twice = refused(api.get("/v1/events?limit=1&limit=2"), 400, "invalid_request")
+    assert twice["errors"] == [{"param": "/limit", "code": "repeated", "detail": "is given more than once"}]
+    written = refused(
+        api.post(f"{PATH}?url=x", {"url": "https://a.example"}, idempotency_key="k"), 400, "invalid_request"
+    )
+    assert [(fault["param"], fault["code"]) for fault in written["errors"]] == [("/url", "unknown_field")]
+    assert api.get(PATH).json()["data"] == []
+
+
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5"])
 def test_a_limit_is_1_to_100(api, limit):
     assert refused(api.get(f"/v1/events?limit={limit}"), 400, "invalid_request")["param"] == "/limit"
