@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0008_lanes_may_have_a_pace"),
+        ("events", "0009_approvals"),
     ]
 
     operations = [

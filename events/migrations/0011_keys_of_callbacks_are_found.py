@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0009_subjects_that_cannot_be_read"),
+        ("events", "0010_subjects_that_cannot_be_read"),
     ]
 
     operations = [
