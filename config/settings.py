@@ -95,6 +95,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "core.middleware.RequestId",
     "core.middleware.Measured",
+    "core.middleware.WholeBody",
     "core.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -190,8 +191,16 @@ AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
 # Limits
 
 RATE_LIMIT_PER_KEY = env.str("RATE_LIMIT_PER_KEY", default="6000/minute")
+RATE_LIMIT_PER_MERCHANT = env.str("RATE_LIMIT_PER_MERCHANT", default="30000/minute")
+"""With all of a merchant's keys in one mode: another key is no way around its own limit."""
 RATE_LIMIT_PER_ADDRESS = env.str("RATE_LIMIT_PER_ADDRESS", default="120/minute")
-"""Per address and only for requests whose key is unknown."""
+"""Per address and only for requests whose key is unknown or not current."""
+REFUSALS_RECORDED_PER_KEY = env.str("REFUSALS_RECORDED_PER_KEY", default="60/minute")
+"""Audit rows of refused requests with a key that is known; further ones are counted."""
+KEYS_PER_MERCHANT = env.int("KEYS_PER_MERCHANT", default=100)
+"""Current API keys in each mode, beyond which no key makes another."""
+ENDPOINTS_PER_MERCHANT = env.int("ENDPOINTS_PER_MERCHANT", default=50)
+"""Enabled webhook endpoints in each mode."""
 DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)
 """Streamed answers to one merchant in one process: each holds a thread of the web server until it has been read."""
 DOOR_ANSWER_SECONDS = env.float("DOOR_ANSWER_SECONDS", default=5)
@@ -288,10 +297,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "core.logging.JsonFormatter"}},
+    "filters": {"without_paths": {"()": "core.logging.WithoutPaths"}},
     "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["out"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["without_paths"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

@@ -6,15 +6,22 @@ from collections.abc import Iterable, Mapping
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_CARRIES_IPV4 = tuple(
-    ipaddress.IPv6Network(block) for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that is handed out of IPv6. What lies outside is local, for one network, or carries IPv4: NAT64, SIIT, mapped."""
+_SPECIAL = (
+    "192.0.0.0/24",  # protocol assignments: DS-Lite, discovery of NAT64
+    "192.88.99.0/24",  # relays of 6to4
+    "2001::/23",  # protocol assignments: Teredo, which carries IPv4, benchmarks, identifiers that are no addresses
+    "2001:db8::/32",  # documentation
+    "2002::/16",  # 6to4, which carries IPv4
+    "3fff::/20",  # documentation
 )
-"""NAT64, 6to4, Teredo and IPv4-compatible forms: a private IPv4 address could hide inside."""
+"""Within what is handed out, and not the internet. In code, as Python's own lists grow with its version."""
 
 
 def parse(text: str) -> Address:
-    """The address, an IPv4-mapped IPv6 one as IPv4. Raises ValueError."""
-    address = ipaddress.ip_address(text.strip())
+    """The address, an IPv4-mapped IPv6 one as IPv4, without the zone of a link. Raises ValueError."""
+    address = ipaddress.ip_address(text.strip().partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
     return address
@@ -22,7 +29,13 @@ def parse(text: str) -> Address:
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Addresses and CIDR blocks. Raises ValueError that names the one that is neither."""
-    return tuple(ipaddress.ip_network(text.strip()) for text in texts if text.strip())
+    return tuple(_network(text.strip()) for text in texts if text.strip())
+
+
+def _network(text: str) -> Network:
+    if "%" in text:
+        raise ValueError(f"{text!r} names the zone of a link, which says nothing on another machine")
+    return ipaddress.ip_network(text)
 
 
 def is_listed(address: str, allowed: Iterable[str]) -> bool:
@@ -32,9 +45,9 @@ def is_listed(address: str, allowed: Iterable[str]) -> bool:
 
 def is_public(address: Address) -> bool:
     """Whether the address is on the public internet, with no private one hidden in it."""
-    if isinstance(address, ipaddress.IPv6Address) and any(address in block for block in _CARRIES_IPV4):
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and not is_listed(str(address), _SPECIAL)
 
 
 def client_address(meta: Mapping[str, object], *, trusted_proxies: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from django.conf import settings
@@ -11,16 +11,19 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, parsers, renderers, serializers
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import cards, contacts, errors, ids
 from core.errors import ApiError, FieldError
+from core.fields import PublicIdField
 from core.middleware import is_database_away, unavailable
 
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+_MOST_LEVELS = 32
 
 
 class JsonParser(parsers.JSONParser):
@@ -37,7 +40,20 @@ class JsonParser(parsers.JSONParser):
             raise exceptions.ParseError(f"The body is not valid JSON: {error}.") from error
         if not isinstance(parsed, dict):
             raise exceptions.ParseError("The body must be a JSON object.")
+        if _is_deeper_than(_MOST_LEVELS, parsed):
+            raise exceptions.ParseError(f"The body is nested in more than {_MOST_LEVELS} levels.")
         return parsed
+
+
+def _is_deeper_than(levels: int, parsed: dict[str, Any]) -> bool:
+    """Whether anything lies deeper than so many objects and lists: whoever reads the body further may recurse."""
+    level: list[Any] = [parsed]
+    for _ in range(levels):
+        inner = (each for part in level for each in (part.values() if isinstance(part, dict) else part))
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 class JsonRenderer(renderers.JSONRenderer):
@@ -186,7 +202,7 @@ def page(
     """
     limit, cursor = asked.validated_data["limit"], asked.validated_data.get("cursor")
     if cursor:
-        rows = rows.filter(pk__lt=_decoded(cursor))
+        rows = rows.filter(pk__lt=_decoded(cursor, rows.model))
     found: list[Model] = list(rows.order_by("-pk")[: limit + 1])
     more = len(found) > limit
     shown = found[:limit]
@@ -203,14 +219,33 @@ def _encoded(public_id: str) -> str:
     return base64.urlsafe_b64encode(public_id.encode()).decode().rstrip("=")
 
 
-def _decoded(cursor: str) -> str:
+def _decoded(cursor: str, model: type[Model]) -> str:
     try:
         public_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         public_id = ""
-    if not ids.is_id(public_id, public_id.partition("_")[0]):
+    if not ids.is_id(public_id, cast(PublicIdField, model._meta.pk).prefix):
         raise errors.InvalidRequest("The cursor is not one that this API gave out.", param="cursor")
     return public_id
+
+
+def refuse_stray_parameters(request: Request) -> None:
+    """Of two values for one parameter one would be ignored, and of a write's parameters all.
+
+    Raises InvalidRequest that names them.
+    """
+    faults = [
+        errors.FieldError(f"/{name}", "is given more than once", "repeated")
+        for name, values in request.query_params.lists()
+        if len(values) > 1
+    ]
+    if request.method not in SAFE_METHODS:
+        faults += [
+            errors.FieldError(f"/{name}", "is not a parameter of this request", "unknown_field")
+            for name in request.query_params
+        ]
+    if faults:
+        raise errors.InvalidRequest.naming(faults)
 
 
 Asked = TypeVar("Asked", bound=ListQuery)

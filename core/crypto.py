@@ -77,6 +77,8 @@ class KeyRing:
         keys: dict[str, bytes] = {}
         for part in filter(None, (item.strip() for item in text.split(","))):
             key_id, _, encoded = part.partition(":")
+            if not key_id or key_id in keys:
+                raise ValueError(f"master key {key_id!r} has no name of its own")
             try:
                 key = base64.b64decode(encoded, validate=True)
             except ValueError as error:

@@ -1,10 +1,10 @@
 """Several rows in one statement: the hottest writes of the house, one round trip and one commit each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 Row = TypeVar("Row", bound=models.Model)
 Column: TypeAlias = "models.Field[Any, Any]"
@@ -31,6 +31,26 @@ def insert_ignoring(row: models.Model) -> bool:
         inserted = int(cursor.rowcount) == 1
     row._state.adding = not inserted
     return inserted
+
+
+def delete_in_batches(
+    rows: models.QuerySet[Any], *, batch: int = 1000, also: Callable[[list[Any]], object] | None = None
+) -> int:
+    """Delete rows in short transactions, so that a backlog holds no locks for long; how many there were.
+
+    `also` is given the primary keys of each batch, in its transaction. A row that somebody else has locked is left.
+    """
+    deleted = 0
+    while True:
+        with transaction.atomic():
+            locked = rows.select_for_update(skip_locked=True).order_by("pk")
+            keys = list(locked.values_list("pk", flat=True)[:batch])
+            if also and keys:
+                also(keys)
+            rows.model._default_manager.filter(pk__in=keys).delete()
+        deleted += len(keys)
+        if len(keys) < batch:
+            return deleted
 
 
 def update_and_insert(

@@ -18,19 +18,23 @@ def within(seconds: float) -> Iterator[None]:
 
     Not inside a transaction. Raises OperationalError.
     """
-    ends_at = time.monotonic() + seconds
+    ends_at, late = time.monotonic() + seconds, f"the database has not answered within {seconds} s"
 
     def bounded(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if sql.startswith(_ENDINGS):
             return execute(sql, params, many, context)
         left = round((ends_at - time.monotonic()) * 1000)
         if left <= 0:
-            raise OperationalError(f"the database has not answered within {seconds} s")
+            raise OperationalError(late)
         used = connection.connection
         with connection.wrap_database_errors:
             used.execute(f"SET statement_timeout = {left}")
         try:
             return execute(sql, params, many, context)
+        except OperationalError as fault:
+            if isinstance(fault.__cause__, psycopg.errors.QueryCanceled):
+                raise OperationalError(late) from None  # it is as good as away, and no fault of the statement
+            raise
         finally:
             _set_free(used)
 

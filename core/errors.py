@@ -180,6 +180,13 @@ class IdempotencyInProgress(Conflict):
     )
 
 
+class LimitReached(Conflict):
+    """There are as many of these as one merchant may have at a time in this mode; `detail` says how many."""
+
+    code, title = "limit_reached", "There are as many of these as there may be"
+    remedy = "Disable or revoke what is no longer used, and send the request again."
+
+
 class PromptOpen(Conflict):
     """The payer's phone shows a prompt for this business already. A second one would invite paying twice."""
 
@@ -263,6 +270,14 @@ class DisputeNotAnswerable(Conflict):
     )
 
 
+class LengthRequired(ApiError):
+    """The body came in chunks, without a `Content-Length`. It was refused unread, so that it cannot pass for an empty
+    one."""
+
+    status, code, title = 411, "length_required", "The request does not say how long it is"
+    remedy = "Send the body in one piece with a `Content-Length`, as most libraries do for a text that they hold whole."
+
+
 class PayloadTooLarge(ApiError):
     """The body is larger than this API reads."""
 
@@ -317,7 +332,8 @@ class RateLimited(ApiError):
 
 
 class Unavailable(ApiError):
-    """A part that this service needs is away. Nothing was created."""
+    """A part that this service needs is away. A POST created nothing, or its repeat with the same key continues what it
+    began; a change may have been made, and may be sent again."""
 
     status, code, title = 503, "service_unavailable", "The service is not available for a moment"
     remedy = "Send the same request with the same `Idempotency-Key` after the time in `Retry-After`."

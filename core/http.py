@@ -1,7 +1,7 @@
 """The one door to the network.
 
-A call has one deadline from first to last byte, goes only to addresses that the guard allows, follows
-no redirect, uses no proxy, never runs inside a database transaction and holds no database connection.
+A call has one deadline from the look-up of the name to the last byte, goes only to addresses that the guard
+allows, follows no redirect, uses no proxy, never runs inside a database transaction and holds no database connection.
 It says for certain whether a byte of the request was written. `requests-hardened` was weighed: it pins
 addresses too, but knows neither a total deadline nor whether anything was sent.
 """
@@ -23,10 +23,11 @@ from django.db import connections
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from core import addresses, measuring
+from core import addresses, look_ups, measuring
 
 MAX_BODY_BYTES = 1_048_576
 _POOLS, _CONNECTIONS_PER_HOST = 256, 64
+_SHARES = 3
 
 
 class HttpFault(Exception):
@@ -212,18 +213,21 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 
 
 def _connect(host: str, port: int) -> socket.socket:
-    """Resolve, check and connect to the very address that was checked, so that no second look-up can differ."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, address in found:
+    """Resolve, check and connect to the very address that was checked, so that no second look-up can differ.
+
+    An address that does not answer leaves time for the next: many names have one of IPv6 first that leads nowhere.
+    """
+    found = look_ups.addresses_of(host, port, seconds=_call.left())
+    for place, (family, kind, protocol, _, address) in enumerate(found, start=1):
         _refuse_private(host, str(address[0]))
         peer = socket.socket(family, kind, protocol)
         try:
-            peer.settimeout(_call.left())
+            peer.settimeout(_call.left() / min(_SHARES, len(found) - place + 1))
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer.connect(address)
         except OSError:
             peer.close()
-            if address == found[-1][4]:
+            if place == len(found):
                 raise
         else:
             peer.settimeout(_call.left())

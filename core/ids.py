@@ -78,7 +78,9 @@ def first_id(prefix: str, at: datetime) -> str:
 def is_id(value: str, prefix: str) -> bool:
     """Whether `value` has the shape of an id of that kind; says nothing about its existence."""
     head, _, tail = value.partition("_")
-    return head == prefix and len(tail) == _LENGTH and all(letter in _CROCKFORD for letter in tail)
+    return (
+        head == prefix and prefix in PREFIXES and len(tail) == _LENGTH and all(letter in _CROCKFORD for letter in tail)
+    )
 
 
 def maker(prefix: str) -> Callable[[], str]:

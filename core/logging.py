@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NEVER = frozenset({"request"})
+"""Added by Django: shows itself with path and query, which carry tokens and what was searched for."""
 
 _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(sk|rk)_(test|live)_\w+"), r"\1_\2_•••"),
@@ -41,7 +43,7 @@ class JsonFormatter(logging.Formatter):
     """Writes `time, level, logger, message, request_id` and every `extra`, redacted."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD | _NEVER}
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -53,6 +55,19 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return redact(json.dumps({key: value for key, value in line.items() if value is not None}))
+
+
+class WithoutPaths(logging.Filter):
+    """Keeps of what Django says of failed requests the faults that nobody caught, and not the path in its message.
+
+    An answer of 5xx that was made on purpose is told by `core.middleware.Measured`.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.exc_info:
+            return False
+        record.msg, record.args = "unhandled error", ()
+        return True
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from core import ids, measuring
-from core.errors import Unavailable
+from core.errors import ApiError, LengthRequired, Unavailable
 from core.logging import correlated
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 NO_ROUTE = "none"
 QUIET = frozenset({"healthz", "readyz", "metrics"})
 """Asked by machines every few seconds: not worth a line each."""
-_DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, TooManyRequests)
+_DATABASE_AWAY = (InterfaceError, PoolTimeout, TooManyRequests)
+_AWAY_STATES = ("08", "57P", "53300")
+"""Of SQLSTATE: the connection's faults, a server that stops or starts, and one without a connection left."""
 
 
 class RequestId:
@@ -60,6 +62,30 @@ class Measured:
         return response
 
 
+class WholeBody:
+    """A body whose length is not said beforehand is refused: Django would read it as empty.
+
+    An empty body asks for something too: to refund all that is left, for example. HTTP/1.1 says by `Transfer-Encoding`
+    that a body follows; HTTP/2 says nothing, so there the first byte is looked for, where the server ends its stream.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _has_unmeasured_body(request):
+            return _problem(request, LengthRequired("Send the body with a Content-Length, in one piece."))
+        return self.get_response(request)
+
+
+def _has_unmeasured_body(request: HttpRequest) -> bool:
+    if "Transfer-Encoding" in request.headers:
+        return True
+    if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
+        return False
+    return bool(request.META["wsgi.input"].read(1))
+
+
 class DatabaseAway:
     """PostgreSQL being away is 503 with Retry-After, on every path, and heals by itself."""
 
@@ -74,15 +100,23 @@ class DatabaseAway:
 
 
 def is_database_away(exception: Exception) -> bool:
-    """Whether this is the connection's fault, not the statement's."""
-    return isinstance(exception, _DATABASE_AWAY)
+    """Whether this is the connection's fault, not the statement's: a timeout, a deadlock or a full disk is none."""
+    if not isinstance(exception, OperationalError):
+        return isinstance(exception, _DATABASE_AWAY)
+    # The server names its own faults; one that nobody names is that it was not reached.
+    state = getattr(exception.__cause__, "sqlstate", None)
+    return state is None or state.startswith(_AWAY_STATES)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     error = Unavailable("The database cannot be reached. Send the same request again, with the same Idempotency-Key.")
+    response = _problem(request, error)
+    response["Retry-After"] = "2"
+    return response
+
+
+def _problem(request: HttpRequest, error: ApiError) -> HttpResponse:
     body = error.problem(
         request_id=getattr(request, "request_id", ""), documentation=f"{settings.PUBLIC_URL}/docs/errors/"
     )
-    response = JsonResponse(body, status=error.status, content_type="application/problem+json")
-    response["Retry-After"] = "2"
-    return response
+    return JsonResponse(body, status=error.status, content_type="application/problem+json")

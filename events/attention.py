@@ -4,7 +4,7 @@ from typing import Any
 
 from core import clock
 from core.database import insert_ignoring
-from events.models import Attention
+from events.models import Attention, Event
 from events.sealing import owner_of
 
 
@@ -19,6 +19,14 @@ def raise_about(subject: str, reason: Attention.Reason, detail: str) -> None:
     insert_ignoring(Attention(subject=subject, reason=reason, detail=detail[:500]))
 
 
+def raise_for_subject(event: Event, reason: Attention.Reason, detail: str) -> None:
+    """The same for whatever the event is about."""
+    item = Attention(
+        merchant=event.merchant, livemode=event.livemode, subject=event.subject, reason=reason, detail=detail[:500]
+    )
+    insert_ignoring(item)
+
+
 def close(item: Attention, *, by: str) -> bool:
     """Close an open item; False when somebody already had."""
     changed = Attention.objects.filter(pk=item.pk, closed_at=None).update(closed_at=clock.now(), closed_by=by)
@@ -27,4 +35,8 @@ def close(item: Attention, *, by: str) -> bool:
 
 def settle(row: Any, reason: Attention.Reason, *, by: str) -> None:
     """Close the item that is open for the row, because its cause is gone."""
-    Attention.objects.filter(subject=row.pk, reason=reason, closed_at=None).update(closed_at=clock.now(), closed_by=by)
+    settle_subject(row.pk, reason, by=by)
+
+
+def settle_subject(subject: str, reason: Attention.Reason, *, by: str) -> None:
+    Attention.objects.filter(subject=subject, reason=reason, closed_at=None).update(closed_at=clock.now(), closed_by=by)

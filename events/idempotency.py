@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from core import clock
 from core.crypto import Purpose, matches
-from core.database import insert_all
+from core.database import delete_in_batches, insert_all
 from core.errors import ApiError, IdempotencyInProgress, IdempotencyKeyReused
 from events import keys, sealing
 from events.models import AuditEntry, IdempotencyAnswer, IdempotencyKey
@@ -36,7 +36,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A request that wants to be done once. `audit` gives the rows that tell of it (money.md 24b)."""
+    """A request that wants to be done once. `accepted` and `answered` give the rows that tell of it (money.md 24b).
+
+    One without a key is done each time that it comes, and leaves only those.
+    """
 
     merchant: str
     livemode: bool
@@ -50,6 +53,10 @@ class Claim:
 
         Outside a transaction the statement commits by itself; inside one it belongs to it.
         """
+        if not self.key:
+            with _savepoint():
+                insert_all(*rows, self.accepted(object_id))
+            return
         bound = IdempotencyKey(
             merchant=self.merchant,
             livemode=self.livemode,
@@ -67,6 +74,8 @@ class Claim:
             raise
 
     def find(self) -> IdempotencyKey | None:
+        if not self.key:
+            return None
         return IdempotencyKey.objects.filter(merchant=self.merchant, livemode=self.livemode, key=self.key).first()
 
 
@@ -156,6 +165,9 @@ def _store(claim: Claim, answer: Answer, row: Any) -> None:
     )
     body = {name: None if name in SHOWN_ONCE else value for name, value in answer.body.items()}
     told = claim.answered(answer.body["id"], answer.status)
+    if not claim.key:
+        insert_all(told)
+        return
     try:
         sealing.seal(kept, "body", json.dumps(body))
     except sealing.KeyDestroyed:  # erased since it was answered
@@ -167,4 +179,4 @@ def _store(claim: Claim, answer: Answer, row: Any) -> None:
 def purge_answers() -> int:
     """Forget answers older than 48 hours; their keys then answer with the object as it is."""
     old = IdempotencyAnswer.objects.filter(created_at__lt=clock.now() - settings.IDEMPOTENCY_ANSWERS_KEPT)
-    return old.delete()[0]
+    return delete_in_batches(old)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from core import clock
-from core.database import insert_all, violated
+from core.database import delete_in_batches, insert_all, violated
 from core.logging import request_id
 from core.providers import Door, Proof
 from events import attention, sealing, work
@@ -204,9 +204,7 @@ def purge_quarantine() -> int:
     old = Callback.objects.filter(
         state=Callback.State.QUARANTINED, received_at__lt=clock.now() - settings.QUARANTINE_KEPT
     )
-    with transaction.atomic():
-        CallbackKey.objects.filter(callback__in=old.values("pk")).delete()
-        return old.delete()[0]
+    return delete_in_batches(old, also=lambda keys: CallbackKey.objects.filter(callback__in=keys).delete())
 
 
 def _failing(callback: Callback) -> None:

@@ -162,6 +162,7 @@ class CallbackKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "door", "key"], name="one_callback_per_event")]
+        indexes = [models.Index(fields=["callback"], name="key_of_callback")]
 
 
 class Transition(models.Model):
@@ -217,6 +218,17 @@ class Cursor(models.Model):
 
     name = models.CharField(max_length=64, primary_key=True)
     position = models.BigIntegerField(default=0)
+
+
+class UnreadSubject(Work):
+    """A subject whose events a reader cannot read, from `position` on. `lane` is the reader."""
+
+    subject = models.CharField(max_length=32)
+    position = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["lane", "subject"], name="one_place_per_reader_and_subject")]
+        indexes = [models.Index(fields=["lane", "due_at"], name="unread_due", condition=Q(due_at__isnull=False))]
 
 
 class IdempotencyKey(models.Model):
@@ -337,6 +349,7 @@ class Attention(models.Model):
         QUARANTINED = "quarantined", "a callback from a wrong address or with a wrong signature"
         FAILING = "failing", "work that fails again and again"
         OVERDRAWN = "overdrawn", "an account below zero by what has happened"
+        UNREAD = "unread", "an event that a reader of the outbox cannot read"
 
     id = PublicIdField(prefix="attn")
     merchant = models.CharField(max_length=32, blank=True, default="")

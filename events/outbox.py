@@ -3,22 +3,25 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import InterfaceError, OperationalError, connection, models, transaction
 
 from core import clock
 from core.database import update_and_insert
 from core.logging import request_id
-from events import subjects, work
-from events.models import Cursor, Event
+from events import attention, subjects, work
+from events.models import Attention, Cursor, Event, UnreadSubject
 from events.sealing import owner_of
 
 logger = logging.getLogger(__name__)
 
 SEQUENCER = "sequencer"
 _BATCH = 1000
+_MOST_PUT_ASIDE = 10
+_READ_AGAIN_AFTER = timedelta(seconds=30)
 
 
 class StaleRow(Exception):
@@ -102,24 +105,91 @@ def sequence_committed() -> int:
 
 
 def _follow(reader: Reader) -> bool:
-    """A reader that fails stays where it is until the next sweep, and holds up no other."""
-    try:
-        return _advance(reader)
-    except Exception:
-        logger.exception("reader failed", extra={"reader": reader.name})
-        return False
+    """A reader that fails on a batch is given its events one by one, and holds up no other."""
+    for advance in (_advance, _advance_singly):
+        try:
+            return advance(reader)
+        except Exception:
+            logger.exception("reader failed", extra={"reader": reader.name})
+    return False
 
 
 def _advance(reader: Reader) -> bool:
     with transaction.atomic():
-        cursor = _locked_cursor(reader.name)
-        batch = list(Event.objects.filter(position__gt=cursor.position).order_by("position")[:_BATCH])
+        batch, unread = _next(reader)
+        wanted = [event for event in batch if event.subject not in unread]
+        if wanted:
+            reader.read(wanted)
         if batch:
-            reader.read(batch)
-            Cursor.objects.filter(pk=reader.name).update(position=batch[-1].position)
+            _moved(reader, batch[-1])
+    return bool(batch)
+
+
+def _advance_singly(reader: Reader) -> bool:
+    """What cannot be read is put aside with all that follows of its subject (money.md 24).
+
+    A reader that can read nothing puts a few aside at a time: it is the reader that is broken then, not its events.
+    """
+    with transaction.atomic():
+        batch, unread = _next(reader)
+        given_up = 0
+        for event in batch:
+            if event.subject not in unread and not _is_read(reader, event):
+                unread.add(event.subject)
+                given_up += 1
+            if given_up == _MOST_PUT_ASIDE:
+                break
+        if batch:
+            _moved(reader, event)
+    return bool(batch) and not given_up
+
+
+def _is_read(reader: Reader, event: Event) -> bool:
+    try:
+        with transaction.atomic():
+            reader.read([event])
+        return True
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("event put aside", extra={"reader": reader.name, "event": event.pk})
+    UnreadSubject.objects.create(
+        lane=reader.name,
+        subject=event.subject,
+        position=event.position,  # type: ignore[misc]  # whatever is read has one
+        due_at=clock.now() + _READ_AGAIN_AFTER,
+    )
+    told = f"{reader.name} cannot read {event.pk}; it waits with all that follows of its subject, and is tried again"
+    attention.raise_for_subject(event, Attention.Reason.UNREAD, told)
+    return False
+
+
+def _next(reader: Reader) -> tuple[list[Event], set[str]]:
+    """The events that come next, and the subjects of which none can be read; the reader's cursor is locked."""
+    cursor = _locked_cursor(reader.name)
+    batch = list(Event.objects.filter(position__gt=cursor.position).order_by("position")[:_BATCH])
+    return batch, set(UnreadSubject.objects.filter(lane=reader.name).values_list("subject", flat=True))
+
+
+def _moved(reader: Reader, last: Event) -> None:
+    Cursor.objects.filter(pk=reader.name).update(position=last.position)
+    if reader.wakes:
+        work.wake_on_commit(reader.wakes)
+
+
+def _read_again(unread: UnreadSubject) -> None:
+    """All of a subject's events that were put aside, in order; it is a subject like any other again afterwards."""
+    reader = _readers.get(unread.lane)
+    with transaction.atomic():
+        if reader is not None:
+            reached = _locked_cursor(reader.name).position
+            put_aside = Event.objects.filter(subject=unread.subject, position__gte=unread.position)
+            reader.read(list(put_aside.filter(position__lte=reached).order_by("position")))
             if reader.wakes:
                 work.wake_on_commit(reader.wakes)
-    return bool(batch)
+        unread.delete()
+        if not UnreadSubject.objects.filter(subject=unread.subject).exists():
+            attention.settle_subject(unread.subject, Attention.Reason.UNREAD, by="system")
 
 
 def _locked_cursor(name: str) -> Cursor:
@@ -143,3 +213,4 @@ def oldest_unsequenced() -> float:
 
 
 work.register(work.Drain("outbox", dispatch))
+work.register(work.Queue("unread", model=UnreadSubject, do=_read_again, lane_limit=4, threads=8))

@@ -7,7 +7,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Min, prefetch_related_objects
+from django.db.models import Count, Min, Model, prefetch_related_objects
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -80,23 +81,42 @@ def waiting() -> dict[str, Waiting]:
 
 
 class Drain:
-    """Calls `once` until it finds nothing; one at a time in a process, and never missing a call."""
+    """Calls `once` until it finds nothing; one at a time in a process, and never missing a call.
+
+    After a while it ends, with a wake-up for the next one: a worker that is told to stop waits for its tasks, and other
+    queues wait for its threads.
+    """
 
     def __init__(self, name: str, once: Callable[[], bool]) -> None:
         self.name = name
         self._once = once
         self._running = threading.Lock()
+        self._turn: object = None
         self._asked = threading.Event()
 
     def __call__(self) -> None:
         self._asked.set()
         while self._asked.is_set() and self._running.acquire(blocking=False):
+            self._turn = turn = object()
+            ends_at = time.monotonic() + _STAYS_AWAKE
             try:
                 self._asked.clear()
                 while self._once():
-                    pass
+                    if time.monotonic() >= ends_at:
+                        wake_up(self.name)
+                        return
             finally:
-                self._running.release()
+                self._end(turn)
+
+    def hand_over(self) -> None:
+        """Called by `once` when it only finishes what it has begun: another may go on meanwhile, and is woken."""
+        self._end(self._turn)
+        wake_up(self.name)
+
+    def _end(self, turn: object) -> None:
+        if self._turn is turn:
+            self._turn = None
+            self._running.release()
 
 
 Outcome = tuple[Any, Any]
@@ -111,6 +131,8 @@ class Queue:
     leaves `due_at` and `claim` as they should be. `lane_limit` rows of a lane are in flight at most,
     and never more than a quarter of the threads that are free, so that hanging lanes leave room.
     `related` rows are fetched with each claim. `paced` says that lanes may have a pace (`events/pacing.py`).
+    `lanes` is the table of what the lanes are named after, where that belongs to merchants: then a merchant with many
+    lanes has at most half of the threads that the others leave free.
     """
 
     name: str
@@ -122,6 +144,7 @@ class Queue:
     failing: Callable[[Any], None] | None = None
     related: tuple[str, ...] = ()
     paced: bool = False
+    lanes: type[Model] | None = None
     _drain: Drain = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -132,22 +155,25 @@ class Queue:
 
     def _until_empty(self) -> bool:
         running: dict[Future[Any], Any] = {}
-        awake_until = time.monotonic() + _STAYS_AWAKE
+        ends_at = time.monotonic() + _STAYS_AWAKE
         with ThreadPoolExecutor(self.threads, thread_name_prefix=self.name) as pool:
             while True:
-                for row in claim(self, free=self.threads - len(running)):
+                held = Counter(row.owner_of_lane for row in running.values())
+                for row in claim(self, free=self.threads - len(running), held=held):
                     running[pool.submit(self._do, row)] = row
                 held_back = self.paced and pacing.holds_back(self.name, self.model)
                 if running:
                     self._collect(running, timeout=_PACE_TICK if held_back else 1)
-                elif not held_back:
-                    return False
-                elif time.monotonic() < awake_until:
+                elif held_back:
                     time.sleep(_PACE_TICK)
                 else:
-                    # A worker that is told to stop waits for its task: another task goes on with a long backlog.
-                    wake_up(self.name)
                     return False
+                if time.monotonic() >= ends_at:
+                    break
+            self._drain.hand_over()
+            while running:
+                self._collect(running, timeout=1)
+        return False
 
     def _collect(self, running: dict[Future[Any], Any], *, timeout: float) -> None:
         wait(running, return_when=FIRST_COMPLETED, timeout=timeout)
@@ -179,21 +205,37 @@ class Queue:
             self.failing(row)
 
 
-def claim(queue: Queue, *, free: int) -> list[Any]:
-    """Lease due rows, the lanes taking turns; one claimer of a queue at a time, so that caps hold."""
+def claim(queue: Queue, *, free: int, held: Mapping[str, int] | None = None) -> list[Any]:
+    """Lease due rows for `free` threads; one claimer of a queue at a time, so that caps hold.
+
+    Who has the fewest rows in flight comes first, then the oldest row: no lane waits because of its name, or of what
+    others have. `held` counts what this process is at by owner (`owner_of_lane` of the rows returned); one owner gets
+    at most half of what the others leave, so that a merchant whose endpoints all hang leaves room.
+    """
     if free <= 0:
         return []
     table, now = queue.model._meta.db_table, clock.now()
-    share = max(1, min(queue.lane_limit, free // _LANE_SHARE))
+    held = held or {}
     parameters = {
         "queue": queue.name,
         "now": now,
-        "limit": share,
+        "limit": max(1, min(queue.lane_limit, free // _LANE_SHARE)),
         "batch": free,
+        "owners": list(held),
+        "held": list(held.values()),
         "claim": uuid.uuid4(),
         "until": now + settings.WORK_LEASE,
+        # Another claimer may have taken the time after us and the lock before us. What is later is put off, not leased.
+        "latest": now + 2 * settings.WORK_LEASE,
     }
-    names = {"table": table, "pace": LanePace._meta.db_table, "burst": pacing.BURST_SECONDS}
+    owned = queue.lanes._meta.db_table if queue.lanes else ""
+    names = {
+        "table": table,
+        "pace": LanePace._meta.db_table,
+        "burst": pacing.BURST_SECONDS,
+        "owner": "coalesce(owned.merchant_id, lanes.lane)" if owned else "lanes.lane",
+        "owned": f"LEFT JOIN {owned} AS owned ON owned.id = lanes.lane" if owned else "",
+    }
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('lango-work'), hashtext(%s))", [queue.name])
@@ -210,31 +252,45 @@ WITH RECURSIVE lanes AS (
             WHERE later.lane > lanes.lane AND later.due_at <= %(now)s ORDER BY later.lane LIMIT 1)
     FROM lanes WHERE lanes.lane IS NOT NULL
 ), room AS (
-    SELECT lanes.lane, least(%(limit)s::bigint - (
-        SELECT count(*) FROM {table} AS busy
-        WHERE busy.lane = lanes.lane AND busy.claim IS NOT NULL AND busy.due_at > %(now)s
-    ), CASE WHEN pace.lane IS NULL THEN %(limit)s::bigint ELSE 1 + floor(extract(
-        epoch FROM %(now)s::timestamptz + interval '{burst} seconds' - greatest(pace.next_at, %(now)s::timestamptz)
-    ) * pace.per_second)::bigint END) AS free
-    FROM lanes LEFT JOIN {pace} AS pace ON pace.queue = %(queue)s AND pace.lane = lanes.lane
+    SELECT lanes.lane, {owner} AS owner, busy.count AS busy, coalesce(held.count, 0) AS held,
+        least(%(limit)s::bigint - busy.count, CASE WHEN pace.lane IS NULL THEN %(limit)s::bigint ELSE 1 + floor(extract(
+            epoch FROM %(now)s::timestamptz + interval '{burst} seconds'
+                - greatest(pace.next_at, %(now)s::timestamptz)
+        ) * pace.per_second)::bigint END) AS free
+    FROM lanes {owned}
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS count FROM {table} AS leased WHERE leased.lane = lanes.lane AND leased.claim IS NOT NULL
+            AND leased.due_at > %(now)s AND leased.due_at <= %(latest)s
+    ) AS busy
+    LEFT JOIN {pace} AS pace ON pace.queue = %(queue)s AND pace.lane = lanes.lane
+    LEFT JOIN unnest(%(owners)s::text[], %(held)s::bigint[]) AS held (owner, count) ON held.owner = {owner}
     WHERE lanes.lane IS NOT NULL
-), turns AS (
-    SELECT due.id, due.turn, room.lane
+), turn AS (
+    SELECT 1 + 2 * %(batch)s::bigint / nullif(count(*), 0) AS most FROM room WHERE free > 0
+), due AS (
+    SELECT first.id, first.due_at, room.lane, room.owner, room.busy, room.held,
+        row_number() OVER (PARTITION BY room.owner ORDER BY room.busy + first.turn, first.due_at) AS place
     FROM room CROSS JOIN LATERAL (
-        SELECT id, row_number() OVER () AS turn
-        FROM (SELECT id FROM {table} AS waiting
-              WHERE waiting.lane = room.lane AND waiting.due_at <= %(now)s
-              ORDER BY waiting.due_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED) AS locked
-    ) AS due
-    ORDER BY due.turn LIMIT %(batch)s::bigint
+        SELECT id, due_at, row_number() OVER (ORDER BY due_at) AS turn
+        FROM {table} AS waiting WHERE waiting.lane = room.lane AND waiting.due_at <= %(now)s
+        ORDER BY due_at LIMIT greatest(0, least(room.free, (SELECT most FROM turn)))
+    ) AS first
+    WHERE room.free > 0
+), chosen AS (
+    SELECT id, lane, owner FROM due
+    WHERE place <= greatest((%(batch)s::bigint + held) / 2 - held, (held = 0)::int)
+    ORDER BY greatest(held, busy) + place, due_at LIMIT %(batch)s::bigint
+), turns AS (
+    SELECT waiting.id, chosen.lane, chosen.owner FROM {table} AS waiting JOIN chosen ON chosen.id = waiting.id
+    WHERE waiting.due_at <= %(now)s FOR UPDATE OF waiting SKIP LOCKED
 ), spaced AS (
     UPDATE {pace} AS pace SET next_at = greatest(pace.next_at, %(now)s::timestamptz)
         + taken.count::float / pace.per_second * interval '1 second'
     FROM (SELECT lane, count(*) AS count FROM turns GROUP BY lane) AS taken
     WHERE pace.queue = %(queue)s AND pace.lane = taken.lane
 )
-UPDATE {table} SET claim = %(claim)s, due_at = %(until)s, tries = least(tries + 1, 32767)
-WHERE id IN (SELECT id FROM turns) RETURNING *
+UPDATE {table} AS work SET claim = %(claim)s, due_at = %(until)s, tries = least(work.tries + 1, 32767)
+FROM turns WHERE work.id = turns.id RETURNING work.*, turns.owner AS owner_of_lane
 """
 
 

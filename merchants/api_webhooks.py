@@ -17,7 +17,7 @@ from core.metadata import MetadataField
 from events import subjects
 from events.idempotency import Claim
 from events.models import Event, LanePace
-from merchants import endpoints, services, webhook_health
+from merchants import caps, endpoints, services, webhook_health
 from merchants.api import EventOutput
 from merchants.models import WebhookEndpoint
 from merchants.openapi import PROBLEMS, list_of
@@ -150,7 +150,9 @@ class EndpointsView(ApiView):
         )
 
         def act(claim: Claim) -> WebhookEndpoint:
-            claim.bind(endpoint.pk, endpoint, *_pace_of(endpoint))
+            with transaction.atomic():
+                caps.demand_room_for_endpoint(endpoint.merchant, livemode=endpoint.livemode)
+                claim.bind(endpoint.pk, endpoint, *_pace_of(endpoint))
             return endpoint
 
         return self.once(

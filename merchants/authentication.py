@@ -65,9 +65,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise _refuse_unknown(address)
         fault = _fault(key, address)
         if fault:
-            _limit_refusals(address)
-            _record_refusal(request, key, address, fault, status=Unauthorized.status)
-            raise _unauthorized()
+            raise _refuse_known(request, key, address, fault)
         caller = Caller(key, address, _limited(request, key, address))
         _note_use(key, address)
         return caller, key
@@ -118,6 +116,12 @@ def _limit_refusals(address: str) -> None:
     limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(address))
 
 
+def _refuse_known(request: Request, key: ApiKey, address: str, fault: str) -> Unauthorized:
+    _limit_refusals(address)
+    _record_or_count(request, key, address, fault, status=Unauthorized.status)
+    return _unauthorized()
+
+
 def _fault(key: ApiKey, address: str) -> str:
     if key.revoked_at is not None:
         return "revoked"
@@ -132,14 +136,26 @@ def _fault(key: ApiKey, address: str) -> str:
 
 def _limited(request: Request, key: ApiKey, address: str) -> dict[str, str]:
     try:
-        return limits.check(settings.RATE_LIMIT_PER_KEY, "key", key.pk)
+        headers = limits.check(settings.RATE_LIMIT_PER_KEY, "key", key.pk)
+        limits.check(settings.RATE_LIMIT_PER_MERCHANT, "merchant", key.merchant_id, "live" if key.livemode else "test")
+        return headers
     except RateLimited:
-        _record_refusal(request, key, address, "rate_limited", status=RateLimited.status)
+        _record_or_count(request, key, address, "rate_limited", status=RateLimited.status)
         raise
 
 
 def _unauthorized() -> Unauthorized:
     return Unauthorized("The API key is missing or not current. Send it as `Authorization: Bearer sk_…`.")
+
+
+def _record_or_count(request: Request, key: ApiKey, address: str, reason: str, *, status: int) -> None:
+    """A flood leaves some rows a minute, and then one that counts (security.md 6)."""
+    try:
+        limits.check(settings.REFUSALS_RECORDED_PER_KEY, "refusal", key.pk)
+    except RateLimited:
+        audit.count_refused(reason, address)
+    else:
+        _record_refusal(request, key, address, reason, status=status)
 
 
 def _record_refusal(request: Request, key: ApiKey, address: str, reason: str, *, status: int, **detail: str) -> None:
@@ -157,19 +173,29 @@ def _record_refusal(request: Request, key: ApiKey, address: str, reason: str, *,
 def _note_use(key: ApiKey, address: str) -> None:
     """When and from where a key was last used, written at most once a minute."""
     now = clock.now()
-    recent = key.last_used_at is not None and now - key.last_used_at < _USE_IS_NOTED_EVERY
-    if not recent or key.last_used_address != address:
+    if key.last_used_at is None or now - key.last_used_at >= _USE_IS_NOTED_EVERY:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now, last_used_address=address)
 
 
 class HasScope(BasePermission):
-    """Each view names the scope that each method needs: `scopes = {"GET": "payments:read", …}`."""
+    """Each view names the scope that each method needs: `scopes = {"GET": "payments:read", …}`.
+
+    A method that it has and names no scope for is for nobody; one that it has not is answered 405 afterwards.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        scope = view.scopes.get("GET" if request.method in ("HEAD", "OPTIONS") else request.method)
+        scope = _scope_of(view, str(request.method))
         caller: Caller = request.user  # type: ignore[assignment]  # our authentication gives no other
-        if scope is None or scope in caller.key.scopes:
+        if scope in caller.key.scopes or not hasattr(view, str(request.method).lower()):
             return True
         status = Forbidden.status
         _record_refusal(request, caller.key, caller.address, "scope_missing", status=status, scope=scope)
         raise Forbidden(f"This key lacks the scope {scope}.", param=scope)
+
+
+def _scope_of(view: Any, method: str) -> str:
+    """What a view can do is told to whoever may read there, or do anything where there is nothing to read."""
+    scopes: dict[str, str] = view.scopes
+    if method not in ("HEAD", "OPTIONS"):
+        return scopes.get(method, "")
+    return scopes.get("GET") or next(iter(scopes.values()), "")

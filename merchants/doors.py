@@ -76,9 +76,6 @@ def callback(request: HttpRequest, token: str, door: str, operation: str = "") -
     Where the answer decides something for the payer it comes in time, or is 503: a database that is slow is not waited
     for.
     """
-    if "Transfer-Encoding" in request.headers:
-        # Django reads such a body as empty, and an empty callback would be refused for its signature.
-        return HttpResponse("length required", status=411, content_type="text/plain")
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.CALLBACK_MAX_BYTES:
         return HttpResponse("too large", status=413, content_type="text/plain")
     with within(settings.DOOR_ANSWER_SECONDS) if inbox.wants_answer(door) else nullcontext():

@@ -13,7 +13,8 @@ from core.exports import Value, csv_response
 
 _RETRY_AFTER = 10
 
-_lock = threading.Lock()
+# A collection of garbage may end a download on the very thread that has just taken the lock.
+_lock = threading.RLock()
 _under_way: Counter[str] = Counter()
 
 

@@ -11,7 +11,7 @@ from core import addresses, clock
 from core.crypto import Secret
 from core.errors import BeyondOwnKey, Conflict, FieldError, InvalidRequest
 from events import audit
-from merchants import expiry, services
+from merchants import caps, expiry, services
 from merchants.models import ApiKey
 from merchants.services import Insert
 
@@ -36,7 +36,7 @@ class Grant:
 def create_key(*, own: ApiKey, name: str, grant: Grant, insert: Insert) -> tuple[ApiKey, Secret]:
     """Another key, made by `own`, whose owner answers for this one too: whoever asks is who gets it.
 
-    Raises BeyondOwnKey, and InvalidRequest for an end that has passed.
+    Raises BeyondOwnKey, LimitReached, and InvalidRequest for an end that has passed.
     """
     _check_end(grant)
     _check_within(Grant.of(own), grant)
@@ -46,7 +46,8 @@ def create_key(*, own: ApiKey, name: str, grant: Grant, insert: Insert) -> tuple
 def rotate_key(key: ApiKey, *, own: ApiKey, grant: Grant, overlap: timedelta, insert: Insert) -> tuple[ApiKey, Secret]:
     """A key in the place of `key`, which itself ends after the overlap, or at its own end where that is earlier.
 
-    Raises BeyondOwnKey, InvalidRequest for an end that has passed, and Conflict for a key that is not current.
+    Raises BeyondOwnKey, LimitReached, InvalidRequest for an end that has passed, and Conflict for a key that is not
+    current.
     """
     _check_end(grant)
     _check_within(Grant.of(own), grant)
@@ -69,18 +70,20 @@ def rotate_key(key: ApiKey, *, own: ApiKey, grant: Grant, overlap: timedelta, in
 
 
 def _create(*, own: ApiKey, name: str, grant: Grant, insert: Insert, api_version: str = "") -> tuple[ApiKey, Secret]:
-    return services.create_api_key(
-        merchant=own.merchant,
-        livemode=own.livemode,
-        name=name,
-        owner=own.owner,
-        scopes=grant.scopes,
-        expires_at=grant.expires_at,
-        allowed_addresses=grant.allowed_addresses,
-        api_version=api_version,
-        by=own.pk,
-        insert=insert,
-    )
+    with transaction.atomic():
+        caps.demand_room_for_key(own.merchant, livemode=own.livemode)
+        return services.create_api_key(
+            merchant=own.merchant,
+            livemode=own.livemode,
+            name=name,
+            owner=own.owner,
+            scopes=grant.scopes,
+            expires_at=grant.expires_at,
+            allowed_addresses=grant.allowed_addresses,
+            api_version=api_version,
+            by=own.pk,
+            insert=insert,
+        )
 
 
 def _check_end(grant: Grant) -> None:

@@ -13,7 +13,7 @@ from core import clock
 from core.crypto import Secret
 from events import attention, audit, pacing, sealing
 from events.models import Attention
-from merchants import accounts, doors, expiry, provider_apps, webhook_health, webhook_secrets
+from merchants import accounts, caps, doors, expiry, provider_apps, webhook_health, webhook_secrets
 from merchants.authentication import key_hash
 from merchants.models import ApiKey, Merchant, ProviderAccount, ProviderToken, WebhookEndpoint
 
@@ -219,7 +219,11 @@ def create_webhook_endpoint(
 
 
 def change_webhook_endpoint(endpoint: WebhookEndpoint, *, by: str, **changes: Any) -> None:
-    """Change what is given. Enabling forgets that the endpoint was failing; disabling discards what waits for it."""
+    """Change what is given. Enabling forgets that the endpoint was failing; disabling discards what waits for it.
+
+    Raises LimitReached where one more would be enabled than may be.
+    """
+    on = bool(changes.get("is_enabled")) and not endpoint.is_enabled
     off = changes.get("is_enabled") is False
     if off:
         del changes["is_enabled"]
@@ -228,6 +232,8 @@ def change_webhook_endpoint(endpoint: WebhookEndpoint, *, by: str, **changes: An
     for name, value in changes.items():
         setattr(endpoint, name, value)
     with transaction.atomic():
+        if on:
+            caps.demand_room_for_endpoint(endpoint.merchant, livemode=endpoint.livemode)
         endpoint.save(update_fields=list(changes))
         if "max_per_second" in changes:
             pacing.set_pace("deliveries", endpoint.pk, endpoint.max_per_second)

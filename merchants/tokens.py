@@ -59,7 +59,9 @@ class AccountTokens:
     def _lease(self) -> bool:
         ProviderToken.objects.bulk_create([self._row()], ignore_conflicts=True)
         with transaction.atomic():
-            row = ProviderToken.objects.select_for_update().get(account=self._account)
+            row = ProviderToken.objects.select_for_update().filter(account=self._account).first()
+            if row is None:  # new credentials have taken it away since
+                return False
             leased = row.lease_until is not None and row.lease_until > clock.now()
             stored = _stored(row)
             # Somebody may have stored one since we looked, which another fetch would kill.

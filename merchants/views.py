@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core import ids
+from core import api
 from core.errors import IdempotencyKeyRequired, InvalidRequest, NotFound
 from events import audit, idempotency
 from events.idempotency import Claim
@@ -35,6 +35,7 @@ class ApiView(APIView):
         self.started = time.monotonic()
         self.claimed = False
         super().initial(request, *arguments, **options)
+        api.refuse_stray_parameters(request)
 
     @property
     def caller(self) -> Caller:
@@ -100,9 +101,7 @@ class ApiView(APIView):
 
     def _claim(self) -> Claim:
         caller, key = self.caller, self.request.headers.get("Idempotency-Key", "")
-        if not key and self.key_is_optional:
-            key = f"none:{ids.random_token()}"
-        if not key:
+        if not key and not self.key_is_optional:
             raise IdempotencyKeyRequired(
                 "Send an Idempotency-Key of your own making (a UUID will do), and the same one when you retry.",
                 param="Idempotency-Key",
@@ -128,6 +127,7 @@ class NoSuchPath(ApiView):
     """Whatever else is asked of `/v1/` is a 404 that says so, in the form of every other error."""
 
     schema = None
+    permission_classes = ()
 
     def initial(self, request: Request, *arguments: Any, **options: Any) -> None:
         super().initial(request, *arguments, **options)

@@ -91,4 +91,5 @@ def post(event: Event, *, url: str, sign: Sign) -> Try:
 
 
 def _milliseconds_since(at: datetime) -> int:
-    return round((clock.now() - at) / timedelta(milliseconds=1))
+    """A clock that was set back meanwhile says 0, not less: the database keeps no try that ended before it began."""
+    return max(0, round((clock.now() - at) / timedelta(milliseconds=1)))

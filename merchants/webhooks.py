@@ -1,5 +1,6 @@
 """Events on their way to merchants: fan-out, deliveries, retries."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
@@ -23,7 +24,15 @@ def fan_out(events: Sequence[Event]) -> None:
     endpoints = WebhookEndpoint.objects.filter(merchant__in=merchants, is_enabled=True).only(
         "pk", "merchant", "livemode", "event_types"
     )
-    staged = [_staged(endpoint, event.pk) for event in events for endpoint in endpoints if _wants(endpoint, event)]
+    of: dict[tuple[str, bool], list[WebhookEndpoint]] = defaultdict(list)
+    for endpoint in endpoints:
+        of[endpoint.merchant_id, endpoint.livemode].append(endpoint)
+    staged = [
+        _staged(endpoint, event.pk)
+        for event in events
+        for endpoint in of.get((event.merchant, event.livemode), ())
+        if _wants(endpoint, event)
+    ]
     Delivery.objects.bulk_create(staged, ignore_conflicts=True)
 
 
@@ -32,8 +41,6 @@ def _staged(endpoint: WebhookEndpoint, event: str) -> Delivery:
 
 
 def _wants(endpoint: WebhookEndpoint, event: Event) -> bool:
-    if endpoint.merchant_id != event.merchant or endpoint.livemode != event.livemode:
-        return False
     if not concerns(endpoint, event.type, event.subject):
         return False
     return event.type == PING or not endpoint.event_types or event.type in endpoint.event_types
@@ -140,6 +147,7 @@ work.register(
         threads=settings.DELIVERY_THREADS,
         related=("endpoint", "event"),
         paced=True,
+        lanes=WebhookEndpoint,
     )
 )
 outbox.register(outbox.Reader("webhooks", fan_out, wakes="deliveries"))

@@ -22,7 +22,13 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.PromptOpen: _PAYING,
     errors.ProviderBusy: _PAYING,
     errors.Conflict: _WEBHOOKS
-    | {"merge_customer", "rotate_api_key", "assign_unallocated_receipt", "simulate_payment"}
+    | {
+        "merge_customer",
+        "rotate_api_key",
+        "assign_unallocated_receipt",
+        "simulate_payment",
+        "make_saved_method_default",
+    }
     | {"capture_payment", "cancel_payment"},
     errors.NotCapturable: {"capture_payment"},
     errors.CaptureExceedsAuthorized: {"capture_payment"},
@@ -36,10 +42,12 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.LegalHold: {"erase_customer"},
     errors.ProviderAppTaken: _ACCOUNTS,
     errors.BeyondOwnKey: {"create_api_key", "rotate_api_key"},
+    errors.LimitReached: {"create_api_key", "rotate_api_key", "create_webhook_endpoint", "change_webhook_endpoint"},
 }
 """Errors that only some operations know. One that stands neither here nor in EVERYWHERE is told of every write."""
 
 _FOR_ALL = {
+    errors.InvalidRequest,
     errors.Unauthorized,
     errors.Forbidden,
     errors.NotAcceptable,
@@ -47,7 +55,7 @@ _FOR_ALL = {
     errors.Unavailable,
     ApiError,
 }
-_FOR_BODIES = {errors.PayloadTooLarge, errors.UnsupportedMediaType}
+_FOR_BODIES = {errors.LengthRequired, errors.PayloadTooLarge, errors.UnsupportedMediaType}
 _FOR_INPUT = {errors.InvalidRequest, errors.CardDataNotAllowed}
 _FOR_POSTS = {errors.InvalidRequest, errors.IdempotencyInProgress, errors.IdempotencyKeyReused}
 EVERYWHERE = {

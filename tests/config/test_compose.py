@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.demonstration import opening
+from events import work
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = ("migrations", "web", "worker", "beat")
@@ -66,6 +69,15 @@ def test_whatever_serves_waits_for_the_migrations():
 
 def test_the_example_holds_no_secret_and_the_files_that_do_are_never_committed_or_copied():
     empty = set(re.findall(r"^(\w+)=$", (ROOT / "environment.example").read_text(), re.MULTILINE))
-    assert empty == {"POSTGRES_PASSWORD", "SECRET_KEY", "MASTER_KEYS", "METRICS_TOKEN"}
+    assert empty == {"POSTGRES_PASSWORD", "SECRET_KEY", "MASTER_KEYS", "METRICS_TOKEN", "TRUSTED_PROXIES"}
     for ignoring in (".gitignore", ".dockerignore"):
         assert ".env" in (ROOT / ignoring).read_text().splitlines()
+
+
+def test_a_worker_has_a_thread_for_each_queue_and_some_for_those_that_change_hands():
+    command = COMPOSE["services"]["worker"]["command"]
+    threads = int(command[command.index("--concurrency") + 1])
+    assert threads >= len(work.names()) + 4
+    assert threads == opening.WORKER_THREADS
+    for page in ("README.md", "docs/operations.md"):
+        assert f"--pool threads --concurrency {threads}\n" in (ROOT / page).read_text()

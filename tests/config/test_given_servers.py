@@ -14,7 +14,8 @@ import pytest
 
 from config.embedded_ground import Account, choose_account
 
-POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+# One version, and another one with each release of Debian.
+POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), Path("/nowhere"))
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
@@ -48,12 +49,12 @@ def running(account: Account, folder: Path, *words: str | Path):
 
 
 @contextmanager
-def postgres_15(account: Account, folder: Path):
+def debians_postgresql(account: Account, folder: Path):
     data, port = folder / "postgres", free_port()
-    making = account.command(POSTGRES_15 / "initdb", "-D", data, "-U", "lango", "--auth=trust", "-E", "UTF8")
+    making = account.command(POSTGRES / "initdb", "-D", data, "-U", "lango", "--auth=trust", "-E", "UTF8")
     subprocess.run(making, cwd=folder, check=True, capture_output=True)
     options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-    with running(account, folder, POSTGRES_15 / "postgres", "-D", data, *options, "-c", "max_connections=200"):
+    with running(account, folder, POSTGRES / "postgres", "-D", data, *options, "-c", "max_connections=200"):
         wait_for(port)
         yield f"postgresql://lango@127.0.0.1:{port}/postgres"
 
@@ -67,15 +68,15 @@ def redis_server(account: Account, folder: Path):
         yield f"redis://127.0.0.1:{port}/0"
 
 
-@pytest.mark.skipif(not (POSTGRES_15 / "postgres").exists(), reason="Debian's postgresql-15 is not installed")
+@pytest.mark.skipif(not (POSTGRES / "postgres").exists(), reason="Debian's postgresql is not installed")
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
-def test_the_floors_and_the_payments_work_on_postgresql_15_and_redis():
+def test_the_floors_and_the_payments_work_on_debians_postgresql_and_redis():
     account = choose_account()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lango-", dir="/tmp")))
         account.own(folder)
         given = {
-            "DATABASE_URL": stack.enter_context(postgres_15(account, folder)),
+            "DATABASE_URL": stack.enter_context(debians_postgresql(account, folder)),
             "REDIS_URL": stack.enter_context(redis_server(account, folder)),
             "LANGO_DEVELOPMENT": "1",
         }

@@ -24,7 +24,9 @@ def test_what_is_no_address_is_refused(text: str):
         parse(text)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "196.201.214.200", "2606:4700::1111"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "192.0.1.1", "196.201.214.200", "2001:200::1", "2606:4700::1111", "2a00::1"]
+)
 def test_public_addresses_may_be_called(address: str):
     assert is_public(parse(address))
 
@@ -45,6 +47,17 @@ def test_public_addresses_may_be_called(address: str):
         "224.0.0.1",
         "239.1.1.1",
         "255.255.255.255",
+        "fec0::1",
+        "::ffff:0:a00:1",
+        "::ffff:0:808:808",
+        "192.88.99.1",
+        "192.0.0.8",
+        "192.0.0.170",
+        "100::1",
+        "100:0:0:1::1",
+        "5f00::1",
+        "3fff::1",
+        "4000::1",
         "::",
         "::1",
         "::127.0.0.1",
@@ -78,6 +91,13 @@ def test_a_list_holds_addresses_and_blocks_of_both_families():
 def test_a_block_that_is_none_is_named():
     with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
         networks(["10.0.0.1/8"])
+    with pytest.raises(ValueError, match="zone"):
+        networks(["fe80::1%eth0"])
+
+
+def test_the_zone_of_a_link_is_no_part_of_who_calls():
+    assert str(parse("fe80::1%eth0")) == "fe80::1"
+    assert block("fe80::1%eth0") == "fe80::/64"
 
 
 @pytest.mark.parametrize(

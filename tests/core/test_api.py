@@ -1,11 +1,13 @@
 """JSON in and out, strict input, errors as problems, and pages that stand still."""
 
 import base64
+import io
 import logging
 
 import pytest
+from rest_framework.exceptions import ParseError
 
-from core.api import handle_exception
+from core.api import JsonParser, handle_exception
 from core.logging import JsonFormatter
 from tests import factories
 
@@ -29,9 +31,19 @@ def test_a_body_that_is_no_json_object_is_refused(api, body):
     refused(api.post(PATH, body, idempotency_key="k"), 400, "invalid_request")
 
 
-def test_a_body_nested_very_deeply_is_refused(api):
-    body = '{"a":' * 900 + "1" + "}" * 900
-    refused(api.post(PATH, body, idempotency_key="k"), 400, "invalid_request")
+@pytest.mark.parametrize(("opens", "closes"), [('{"a":', "}"), ("[", "]")])
+@pytest.mark.parametrize("depth", [32, 250, 900, 20_000])
+@pytest.mark.parametrize("path", [PATH, "/v1/provider-accounts"])
+def test_a_body_nested_very_deeply_is_refused(api, path, depth, opens, closes):
+    body = f'{{"provider": "stripe", "name": "x", "credentials": {{"a": {opens * depth}1{closes * depth}}}}}'
+    refused(api.post(path, body, idempotency_key="k"), 400, "invalid_request")
+
+
+def test_a_body_may_be_nested_in_32_levels():
+    body = b'{"a":' * 32 + b"1" + b"}" * 32
+    assert JsonParser().parse(io.BytesIO(body))
+    with pytest.raises(ParseError, match="more than 32 levels"):
+        JsonParser().parse(io.BytesIO(b'{"a":' + body + b"}"))
 
 
 def test_every_fault_is_told_at_once_with_its_pointer(api):
@@ -123,10 +135,22 @@ def test_pages_stand_still_while_rows_are_inserted(api):
         "====",
         base64.urlsafe_b64encode(b"evt_1").decode(),
         base64.urlsafe_b64encode(b"\xff" * 30).decode(),
+        base64.urlsafe_b64encode(b"\x00_" + b"0" * 26).decode(),
+        base64.urlsafe_b64encode(b"pay_" + b"0" * 26).decode(),
     ],
 )
 def test_a_cursor_that_the_api_did_not_give_out_is_refused(api, cursor):
     refused(api.get(f"/v1/events?cursor={cursor}"), 400, "invalid_request")
+
+
+def test_a_parameter_that_is_given_twice_or_with_a_write_is_named_rather_than_ignored(api):
+    twice = refused(api.get("/v1/events?limit=1&limit=2"), 400, "invalid_request")
+    assert twice["errors"] == [{"param": "/limit", "code": "repeated", "detail": "is given more than once"}]
+    written = refused(
+        api.post(f"{PATH}?url=x", {"url": "https://a.example"}, idempotency_key="k"), 400, "invalid_request"
+    )
+    assert [(fault["param"], fault["code"]) for fault in written["errors"]] == [("/url", "unknown_field")]
+    assert api.get(PATH).json()["data"] == []
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5"])

@@ -76,6 +76,8 @@ def test_a_ring_names_its_keys_and_shows_none():
     [
         ("", "no master key"),
         (" , ", "no master key"),
+        (f":{NEW}", "'' has no name of its own"),
+        (f"a:{NEW},b:{OLD},a:{OLD}", "'a' has no name of its own"),
         ("a:not base64!", "'a' is not valid base64"),
         (f"a:{base64.b64encode(b'short').decode()}", "'a' has 5 bytes instead of 32"),
     ],

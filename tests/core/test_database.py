@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from core.database import insert_all, insert_ignoring, update_and_insert, violated
+from core.database import delete_in_batches, insert_all, insert_ignoring, update_and_insert, violated
 from events.models import CallbackKey, Transition
 from merchants.models import ApiKey, Merchant
 from payments.models import Payment
@@ -89,3 +89,13 @@ def test_only_the_row_itself_changes():
     payment, other = factories.PaymentFactory(), factories.PaymentFactory()
     update_and_insert(payment, {"state": "failed"}, expecting={"state": "processing"}, rows=[])
     assert Payment.objects.get(pk=other.pk).state == "processing"
+
+
+def test_rows_are_deleted_in_batches_with_what_belongs_to_them():
+    rows = [factories.MerchantFactory() for _ in range(5)]
+    kept, batches = factories.MerchantFactory(name="kept"), []
+    assert delete_in_batches(Merchant.objects.exclude(name="kept"), batch=2, also=batches.append) == 5
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert {key for batch in batches for key in batch} == {row.pk for row in rows}
+    assert Merchant.objects.get() == kept
+    assert delete_in_batches(Merchant.objects.exclude(name="kept")) == 0

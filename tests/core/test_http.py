@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from django.db import connection, transaction
 
-from core import http
+from core import http, look_ups
 from core.http import AddressRefused, AnswerLost, Busy, NotSent, Request, Response, send
+from tests.payments.world import until
 
 SOON = 5
 """Seconds in which a call with a deadline of less than one has come back, on a busy machine too."""
@@ -313,6 +314,17 @@ PRIVATE = [
     "2002:a00:1::1",
     "2001:0:a00:1::1",
     "::10.0.0.1",
+    "fec0::1",
+    "::ffff:0:a00:1",
+    "::ffff:0:808:808",
+    "192.88.99.1",
+    "192.0.0.8",
+    "192.0.0.170",
+    "100::1",
+    "100:0:0:1::1",
+    "5f00::1",
+    "3fff::1",
+    "4000::1",
 ]
 LOOPBACK = ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"]
 
@@ -400,6 +412,50 @@ def test_a_redirect_to_a_private_address_is_not_followed(company):
 def test_the_next_address_of_a_name_is_tried_where_the_first_refuses(monkeypatch, company):
     monkeypatch.setattr(socket, "getaddrinfo", _resolver(["::1", "127.0.0.1"]))
     assert send(Request("POST", f"http://merchant.example:{company.port}/"), deadline=5).status == 200
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch, company):
+    monkeypatch.setattr(socket, "getaddrinfo", _resolver(["127.0.0.2", "127.0.0.1"]))
+    with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
+        silent.bind(("127.0.0.2", company.port))
+        silent.listen(0)  # takes one that nobody accepts, and then lets connections wait
+        for peer in (first, second):
+            peer.setblocking(False)
+            peer.connect_ex(("127.0.0.2", company.port))
+        assert send(Request("POST", f"http://merchant.example:{company.port}/"), deadline=4).status == 200
+
+
+def test_name_servers_that_hang_do_not_hold_a_call_beyond_its_deadline(monkeypatch):
+    answer, asked = threading.Event(), []
+
+    def getaddrinfo(host, *arguments, **options):
+        asked.append(host)
+        answer.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    try:
+        for _ in range(3):
+            with pytest.raises(NotSent):
+                send(Request("POST", "http://hanging.example/"), deadline=0.1)
+        assert asked == ["hanging.example"]  # by one thread, however many calls wait for it
+    finally:
+        answer.set()
+
+
+def test_so_many_names_are_looked_up_at_once_and_no_more(monkeypatch):
+    until(lambda: not look_ups._under_way)
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: answer.wait(60) or [])
+    monkeypatch.setattr(look_ups, "MOST_AT_ONCE", 2)
+    try:
+        for _ in range(2):
+            for name in ("a", "b", "c"):
+                with pytest.raises(NotSent):
+                    send(Request("POST", f"http://{name}.example/"), deadline=0.1)
+        assert {host for host, _ in look_ups._under_way} == {"a.example", "b.example"}
+    finally:
+        answer.set()
 
 
 # Slots

@@ -62,3 +62,8 @@ def test_a_token_is_128_random_bits_in_hex():
     made = {ids.random_token() for _ in range(100)}
     assert len(made) == 100
     assert all(len(token) == 32 and int(token, 16) >= 0 for token in made)
+
+
+@pytest.mark.parametrize("prefix", ["", "\x00", "nonsense"])
+def test_what_begins_with_no_registered_prefix_is_no_id_of_that_kind_either(prefix):
+    assert not ids.is_id(f"{prefix}_{'0' * 26}", prefix)

@@ -1,11 +1,16 @@
 """Each log line is one JSON object that carries the request's id and no secret."""
 
+import io
 import json
 import logging
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import InterfaceError, ProgrammingError, connection
+from django.test import Client, RequestFactory
 
 from core.logging import JsonFormatter, correlated, redact, request_id
+from tests import factories
 
 
 def line(message="hello", *arguments, error=None, **extra):
@@ -46,6 +51,49 @@ def test_a_fault_keeps_its_traceback_on_the_same_line_without_its_secrets():
     assert "\n" not in written
     assert "sk_test_abcdef0123" not in written
     assert "ValueError" in json.loads(written)["exception"]
+
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def written():
+    """What is written to the log, as it is written."""
+    lines = io.StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(JsonFormatter())
+    logging.getLogger().addHandler(handler)
+    yield lines
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/v1/customers", "/admin/", f"/callbacks/{TOKEN}/events"])
+@pytest.mark.parametrize(("fault", "status"), [(InterfaceError("away"), 503), (ProgrammingError("broken"), 500)])
+def test_a_failed_request_is_told_with_its_id_and_without_its_path_and_query(written, path, fault, status):
+    key = factories.ApiKeyFactory()
+    client = Client(raise_request_exception=False)
+    client.force_login(get_user_model().objects.create_superuser("ops"))
+    headers = {"Authorization": f"Bearer {key.presented}", "X-Request-Id": "R-12345678"}
+
+    def fail(*arguments):
+        raise fault
+
+    with connection.execute_wrapper(fail):
+        response = client.generic("POST", f"{path}?email=ada@shop.example", "{}", "application/json", headers=headers)
+
+    assert response.status_code == status
+    assert "ada@" not in written.getvalue()
+    assert TOKEN not in written.getvalue()
+    faults = [told for told in map(json.loads, written.getvalue().splitlines()) if told["level"] == "error"]
+    assert [(told["message"], told.get("request_id")) for told in faults] == (
+        [("unhandled error", "R-12345678")] if status == 500 else []
+    )
+
+
+def test_a_request_that_is_added_to_a_line_is_not_shown():
+    request = RequestFactory().get("/v1/customers?email=ada@shop.example")
+    assert "ada" not in line("Invalid HTTP_HOST header", request=request, status_code=400)
 
 
 SECRETS = [

@@ -1,5 +1,6 @@
 """What happens to every request, whoever it is for: a name, and a clear answer while PostgreSQL is away."""
 
+import io
 import json
 import re
 import socket
@@ -11,10 +12,20 @@ from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
+from psycopg.errors import (
+    AdminShutdown,
+    CannotConnectNow,
+    ConnectionFailure,
+    DeadlockDetected,
+    DiskFull,
+    LockNotAvailable,
+    QueryCanceled,
+    TooManyConnections,
+)
 from psycopg_pool import PoolTimeout
 
 from core.logging import request_id
-from core.middleware import DatabaseAway, RequestId, is_database_away
+from core.middleware import DatabaseAway, RequestId, WholeBody, is_database_away
 from tests import factories
 
 
@@ -46,6 +57,34 @@ def test_any_other_is_replaced_by_a_new_one(given):
     assert all(re.fullmatch(r"[A-Z0-9]{20}", identifier) for identifier in made)
 
 
+def whole(**meta):
+    """The answer to a request whose server gives the body as `meta` says."""
+    request = RequestFactory().post("/v1/payments")
+    del request.META["CONTENT_LENGTH"]
+    request.META |= {"wsgi.input_terminated": True, "wsgi.input": io.BytesIO(b""), **meta}
+    return WholeBody(lambda request: HttpResponse("taken"))(request)
+
+
+def test_a_body_in_chunks_is_refused_rather_than_read_as_empty():
+    for meta in (
+        {"HTTP_TRANSFER_ENCODING": "chunked"},
+        {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "2"},
+        {"wsgi.input": io.BytesIO(b'{"amount": 100}')},
+    ):
+        response = whole(**meta)
+        assert (response.status_code, response["Content-Type"]) == (411, "application/problem+json")
+        assert json.loads(response.content)["code"] == "length_required"
+
+
+def test_no_body_at_all_and_a_measured_one_go_through():
+    assert whole().content == b"taken"
+    assert whole(**{"wsgi.input": io.BytesIO(b"{}"), "CONTENT_LENGTH": "2"}).content == b"taken"
+
+
+def test_a_server_that_does_not_end_its_stream_is_not_read_from():
+    assert whole(**{"wsgi.input_terminated": False, "wsgi.input": None}).content == b"taken"
+
+
 @pytest.mark.parametrize("fault", [OperationalError("gone"), PoolTimeout("no connection")])
 def test_a_view_whose_database_is_away_answers_503_with_when_to_come_back(fault):
     request = RequestFactory().get("/admin/")
@@ -55,6 +94,37 @@ def test_a_view_whose_database_is_away_answers_503_with_when_to_come_back(fault)
     assert response["Retry-After"] == "2"
     assert response["Content-Type"] == "application/problem+json"
     assert json.loads(response.content)["request_id"] == "R-12345678"
+
+
+def raised(kind):
+    """As Django raises what the server names."""
+    try:
+        raise OperationalError("told by the server") from kind()
+    except OperationalError as fault:
+        return fault
+
+
+@pytest.mark.parametrize("kind", [AdminShutdown, CannotConnectNow, ConnectionFailure, TooManyConnections])
+def test_a_server_that_says_so_itself_is_away(kind):
+    assert is_database_away(raised(kind))
+
+
+@pytest.mark.parametrize("kind", [QueryCanceled, DeadlockDetected, DiskFull, LockNotAvailable])
+def test_a_fault_of_the_statement_is_not_the_database_being_away(kind):
+    assert not is_database_away(raised(kind))
+
+
+@pytest.mark.django_db
+def test_a_statement_that_takes_too_long_is_our_fault_and_told_as_such(api):
+    def slow(execute, sql, *arguments):
+        if "FROM merchants_apikey" in sql:
+            execute("SET LOCAL statement_timeout = 1", None, *arguments[1:])
+            execute("SELECT pg_sleep(5)", None, *arguments[1:])
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(slow):
+        response = api.get("/v1/events")
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
 
 
 def test_other_faults_are_not_the_databases():

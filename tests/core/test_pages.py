@@ -30,8 +30,18 @@ def test_a_place_comes_back_from_its_cursor_to_the_microsecond():
         encoded(f"{ids.new_id('pay')}.x"),
         encoded(f"{ids.new_id('pay')}.{10**30}"),
         encoded(f"{ids.new_id('pay')}.-{10**18}"),
+        encoded(f"\x00_{'0' * 26}.5"),
     ],
-    ids=["no base 64", "not ASCII", "no id", "no time", "a time of letters", "a time too late", "a time too early"],
+    ids=[
+        "no base 64",
+        "not ASCII",
+        "no id",
+        "no time",
+        "a time of letters",
+        "a time too late",
+        "a time too early",
+        "no kind",
+    ],
 )
 def test_a_cursor_that_was_not_given_out_is_refused_by_name(cursor):
     with pytest.raises(InvalidRequest) as refused:

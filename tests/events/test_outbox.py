@@ -3,12 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from events import outbox
-from events.models import Cursor, Event
+from core import clock
+from events import outbox, work
+from events.models import Attention, Cursor, Event, UnreadSubject
 from events.transitions import lock, move
 from payments.models import Payment
 from tests import factories
@@ -109,7 +111,30 @@ def test_what_is_rolled_back_was_never_an_event(reader):
     assert Payment.objects.get().state == "processing"
 
 
-def test_a_reader_that_fails_holds_up_no_other_and_reads_the_same_events_again(reader, caplog):
+@pytest.fixture
+def failing(reader):
+    """A reader that fails on whatever is about a subject of `poison`, beside one that does not."""
+
+    class Failing:
+        def __init__(self):
+            self.poison, self.read = set(), []
+
+        def __call__(self, batch):
+            Cursor.objects.create(name=f"written by a batch of {len(batch)}")
+            bad = [event for event in batch if event.subject in self.poison]
+            if bad:
+                raise ValueError(bad[0].pk)
+            Cursor.objects.filter(name__startswith="written").delete()
+            self.read += [(event.subject, event.sequence) for event in batch]
+
+    outbox._readers.clear()
+    made = Failing()
+    outbox.register(outbox.Reader("failing", made))
+    outbox.register(outbox.Reader("tests", reader.extend))
+    return made
+
+
+def test_a_fault_that_passes_costs_nothing_and_holds_up_no_other_reader(reader, caplog):
     steps(factories.PaymentFactory(), "failed")
     faults, read = [ValueError("full")], []
 
@@ -122,11 +147,69 @@ def test_a_reader_that_fails_holds_up_no_other_and_reads_the_same_events_again(r
     outbox.register(outbox.Reader("failing", fail_once))
     outbox.register(outbox.Reader("tests", reader.extend))
     outbox.dispatch()
-    assert (len(read), len(reader)) == (0, 1)
-    assert [record.reader for record in caplog.records if record.message == "reader failed"] == ["failing"]
-    assert outbox.behind() == {"tests": 0}
-    outbox.dispatch()
     assert (len(read), len(reader)) == (1, 1)
+    assert [record.reader for record in caplog.records if record.message == "reader failed"] == ["failing"]
+    assert not UnreadSubject.objects.exists()
+
+
+def test_an_event_that_cannot_be_read_puts_its_subject_aside_and_stops_no_other(failing, reader):
+    bad, good = (factories.PaymentFactory(state="created") for _ in range(2))
+    failing.poison = {bad.pk}
+    steps(bad, "processing")
+    steps(good, "processing")
+    outbox.dispatch()
+    assert failing.read == [(good.pk, 1)]
+    steps(bad, "succeeded")
+    steps(good, "succeeded")
+    outbox.dispatch()
+    assert failing.read == [(good.pk, 1), (good.pk, 2)]
+    assert len(reader) == 4
+    assert set(outbox.behind().values()) == {0}
+    assert [(item.subject, item.reason) for item in Attention.objects.all()] == [(bad.pk, "unread")]
+    assert not Cursor.objects.filter(name__startswith="written").exists()
+
+
+def test_what_was_put_aside_is_read_in_order_once_it_can_be_and_the_item_closes(failing):
+    payment = factories.PaymentFactory(state="created")
+    failing.poison = {payment.pk}
+    steps(payment, "processing", "requires_action")
+    outbox.dispatch()
+    with clock.shifted(timedelta(minutes=1)):
+        work.drain("unread")
+    assert failing.read == []
+    failing.poison = set()
+    steps(payment, "succeeded")
+    outbox.dispatch()
+    with clock.shifted(timedelta(minutes=2)):
+        work.drain("unread")
+    assert failing.read == [(payment.pk, sequence) for sequence in (1, 2, 3)]
+    assert not UnreadSubject.objects.exists()
+    assert Attention.objects.get().closed_at is not None
+
+
+def test_a_reader_that_can_read_nothing_puts_a_few_aside_at_a_time(failing):
+    payments = [factories.PaymentFactory(state="created") for _ in range(15)]
+    failing.poison = {payment.pk for payment in payments}
+    for payment in payments:
+        steps(payment, "processing")
+    outbox.dispatch()
+    assert UnreadSubject.objects.count() == 10
+    outbox.dispatch()
+    assert UnreadSubject.objects.count() == 15
+
+
+def test_while_the_database_refuses_nothing_is_put_aside(failing):
+    steps(factories.PaymentFactory(state="created"), "processing")
+
+    def refuse(batch):
+        raise OperationalError("deadlock detected")
+
+    outbox.register(outbox.Reader("failing", refuse))
+    outbox.dispatch()
+    assert not UnreadSubject.objects.exists()
+    outbox.register(outbox.Reader("failing", failing))
+    outbox.dispatch()
+    assert len(failing.read) == 1
 
 
 def test_a_reader_that_is_new_begins_with_the_first_event(reader):

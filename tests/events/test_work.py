@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +19,9 @@ from events import inbox, work
 from events.models import Attention, Callback, Event
 from events.transitions import move
 from events.work import Drain, Queue, claim
+from merchants.models import Delivery, WebhookEndpoint
 from tests import factories
+from tests.payments.world import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,6 +116,49 @@ def test_the_oldest_of_a_lane_goes_first(account):
     assert young.pk
 
 
+def test_where_lanes_are_more_than_threads_the_oldest_rows_go_first_whatever_their_lanes_are_called(account):
+    for place in range(30):
+        rows(account, 2, lane=f"lane {place:02}", due=timedelta(seconds=-place))
+    assert {row.lane for row in claim(queue(), free=4)} == {f"lane {place}" for place in (29, 28, 27, 26)}
+
+
+def test_a_lane_with_nothing_in_flight_goes_before_all_that_have_something(account):
+    asked = queue()
+    for lane in "abcdefgh":
+        rows(account, 3, lane=lane, due=timedelta(seconds=-9))
+    assert {row.lane for row in claim(asked, free=8)} == set("abcdefgh")
+    for lane in "stuvwxyz":
+        rows(account, 1, lane=lane)
+    assert {row.lane for row in claim(asked, free=8)} == set("stuvwxyz")
+
+
+def test_what_a_lane_has_put_off_for_later_is_not_in_flight(account, settings):
+    rows(account, 3, lane="a", due=timedelta(hours=1), claim=uuid.uuid4())
+    rows(account, 2, lane="a")
+    assert len(claim(queue(lane_limit=2), free=16)) == 2
+
+
+def deliveries(merchant, count):
+    """One that is due for each of so many endpoints."""
+    event = factories.EventFactory(about__merchant=merchant)
+    made = [factories.WebhookEndpointFactory(merchant=merchant) for _ in range(count)]
+    return [factories.DeliveryFactory(event=event, endpoint=endpoint, due_at=clock.now()) for endpoint in made]
+
+
+def test_a_merchant_with_many_endpoints_takes_half_of_the_threads_that_the_others_leave(account):
+    asked = Queue("x", model=Delivery, do=print, lane_limit=4, threads=16, lanes=WebhookEndpoint)
+    many, one = factories.MerchantFactory(), factories.MerchantFactory()
+    deliveries(many, 40)
+    claimed = claim(asked, free=16)
+    assert {row.owner_of_lane for row in claimed} == {many.pk}
+    assert len(claimed) == 8
+    assert claim(asked, free=8, held={many.pk: 8}) == []
+    assert len(claim(asked, free=1)) == 1
+    deliveries(one, 2)
+    assert [row.owner_of_lane for row in claim(asked, free=8, held={many.pk: 8})] == [one.pk] * 2
+    assert len(claim(asked, free=12, held={many.pk: 4})) == 4
+
+
 def test_a_lease_that_has_ended_is_taken_over(account, settings):
     (row,) = rows(account, 1)
     (first,) = claim(queue(), free=4)
@@ -185,6 +231,39 @@ def test_a_hanging_lane_leaves_room_for_the_others(account):
     assert not Callback.objects.filter(due_at__isnull=False).exists()
 
 
+def test_one_merchants_hanging_endpoints_more_than_there_are_threads_delay_nobody_elses(account):
+    hanging, healthy = factories.MerchantFactory(), factories.MerchantFactory()
+    deliveries(hanging, 20)
+    free, hung, delivered = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
+
+    def do(delivery):
+        if delivery.endpoint.merchant_id == healthy.pk:
+            delivered.release()
+            return
+        hung.release()
+        free.wait(60)
+
+    def finish(outcomes):
+        Delivery.objects.filter(pk__in=[row.pk for row, _ in outcomes]).update(claim=None, due_at=None)
+
+    asked = Queue(
+        "x", model=Delivery, do=do, finish=finish, lane_limit=4, threads=8, lanes=WebhookEndpoint, related=("endpoint",)
+    )
+    with ThreadPoolExecutor(1) as pool:
+        draining = pool.submit(lambda: (asked(), connection.close()))
+        try:
+            for _ in range(4):
+                assert hung.acquire(timeout=30)
+            deliveries(healthy, 3)  # with later ids than all that hang
+            for _ in range(3):
+                assert delivered.acquire(timeout=30)
+            assert not draining.done()
+        finally:
+            free.set()
+        draining.result(60)
+    assert not Delivery.objects.filter(due_at__isnull=False).exists()
+
+
 def test_a_failing_row_backs_off_further_each_time_and_is_handed_to_a_person(account):
     (row,) = rows(account, 1)
     handed = []
@@ -252,6 +331,46 @@ def test_a_drain_that_is_called_while_it_runs_goes_round_once_more():
         go_on.set()
         running.result(5)
     assert len(rounds) == 2
+
+
+def test_a_drain_ends_also_while_work_keeps_coming_and_wakes_another(account, monkeypatch):
+    monkeypatch.setattr(work, "_STAYS_AWAKE", 0)
+    rows(account, 1)
+    asked = queue(lambda row: rows(account, 1), finish=finish_all)
+    asked()
+    assert waiting() == ["['tests']"]
+    assert Callback.objects.filter(due_at__isnull=False, claim=None).count() == 1
+
+
+def test_what_a_drain_still_finishes_keeps_nobody_waiting(account, monkeypatch):
+    monkeypatch.setattr(work, "_STAYS_AWAKE", 0)
+    rows(account, 1, lane="hanging")
+    free, done = threading.Event(), []
+
+    def do(row):
+        if row.lane == "hanging":
+            free.wait(60)
+        done.append(row.lane)
+
+    asked = queue(do, finish=finish_all)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: (asked(), connection.close()))
+        try:
+            until(waiting)
+            rows(account, 3, lane="healthy")
+            asked()
+            assert done == ["healthy"] * 3
+            assert not first.done()
+        finally:
+            free.set()
+        first.result(60)
+    assert not Callback.objects.filter(due_at__isnull=False).exists()
+
+
+def test_a_drain_without_rows_ends_while_there_is_always_more(monkeypatch):
+    monkeypatch.setattr(work, "_STAYS_AWAKE", 0)
+    Drain("tests", lambda: True)()
+    assert waiting() == ["['tests']"]
 
 
 # Waking

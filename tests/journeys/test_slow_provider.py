@@ -1,55 +1,18 @@
 """One provider hangs at 50 requests a second: the other's payments go on, in the server that production runs."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 
 import pytest
-from django.db import connection
 
-from config.demonstration import opening
 from payments.models import Operation, Payment
-from tests.payments.world import Api, session, two_free_ports, until
+from tests.payments.world import Api
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 SECONDS, RATE, OTHERS_RATE = 12, 50, 10
 CARD = {"amount": 1250, "currency": "USD", "method": "card", "payment_method": "pm_card_visa"}
-
-
-@pytest.fixture
-def web(world, settings, tmp_path):
-    """The web server with its processes and threads as the demo starts it, on this test's database."""
-    port, database = two_free_ports(), connection.settings_dict
-    address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
-    environment = os.environ | {
-        "DATABASE_URL": f"postgresql://{address}/{database['NAME']}",
-        "REDIS_URL": settings.REDIS_URL,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "SIMULATORS_URL": settings.SIMULATORS_URL,
-        "SIMULATORS_PORT": str(settings.SIMULATORS_PORT),
-    }
-    sizes = ("--workers", str(opening.WEB_PROCESSES), "--blocking-threads", str(opening.WEB_THREADS))
-    place = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port))
-    command = [sys.executable, "-m", "granian", *place, *sizes, "--log-level", "warning", "config.wsgi:application"]
-    with open(tmp_path / "web.log", "wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    http = session()
-    url = f"http://127.0.0.1:{port}"
-    until(lambda: _answers(http, f"{url}/readyz"), seconds=30)
-    yield url
-    process.terminate()
-    process.wait(timeout=60)
-
-
-def _answers(http, url):
-    try:
-        return http.get(url, timeout=2).status_code == 200
-    except OSError:
-        return False
 
 
 def test_a_hanging_provider_leaves_the_others_creates_under_a_second(world, shop, web):

@@ -56,6 +56,21 @@ def test_a_key_is_made_shown_once_and_works(api):
     assert api.get(PATH).json()["data"][0] == shown
 
 
+def test_a_merchant_has_so_many_current_keys_in_each_mode_and_no_more(api, settings):
+    settings.KEYS_PER_MERCHANT = 3
+    factories.ApiKeyFactory(merchant=api.key.merchant, livemode=True)
+    factories.ApiKeyFactory()
+    made = create(api).json()
+    ended = factories.ApiKeyFactory(merchant=api.key.merchant, expires_at=clock.now())
+    assert rotate(api, made["id"]).status_code == 201
+    for answer in (create(api, "k-2"), rotate(api, made["id"], "r-2")):
+        assert (answer.status_code, answer.json()["code"]) == (409, "limit_reached")
+    assert create(api)["Idempotency-Replayed"] == "true"
+    api.post(f"{PATH}/{made['id']}/revoke", {}, idempotency_key="revoke")
+    assert create(api, "k-2").status_code == 201
+    assert not ended.is_current
+
+
 def test_who_made_it_is_written_down_without_the_key(api):
     body = create(api).json()
     actions = list(AuditEntry.objects.filter(object_id=body["id"]).order_by("pk").values_list("action", "actor"))

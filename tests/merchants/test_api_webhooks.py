@@ -5,7 +5,7 @@ from standardwebhooks import Webhook
 
 from core import clock
 from events import work
-from events.models import AuditEntry, Event, LanePace
+from events.models import AuditEntry, Event, IdempotencyAnswer, IdempotencyKey, LanePace
 from merchants.models import ApiKey, Delivery, WebhookEndpoint
 from tests import factories
 
@@ -37,6 +37,17 @@ def test_a_replay_makes_no_second_one_and_shows_no_secret(api):
     assert second.json() == {**first.json(), "secret": None}
     assert (first.headers.get("Idempotency-Replayed"), second["Idempotency-Replayed"]) == (None, "true")
     assert WebhookEndpoint.objects.count() == 1
+
+
+def test_without_a_key_each_request_is_done_and_nothing_is_kept_but_its_audit(api):
+    made = [api.post(PATH, {"url": "https://shop.example/hook"}) for _ in range(2)]
+    assert [response.status_code for response in made] == [201, 201]
+    assert WebhookEndpoint.objects.count() == 2
+    assert not IdempotencyKey.objects.exists()
+    assert not IdempotencyAnswer.objects.exists()
+    told = AuditEntry.objects.filter(action__startswith="api.").order_by("pk")
+    assert [row.action for row in told] == ["api.accepted", "api.answered"] * 2
+    assert [row.object_id for row in told[::2]] == [response.json()["id"] for response in made]
 
 
 def test_a_replay_checks_the_scope_again(api):
@@ -115,6 +126,19 @@ def test_a_rate_is_kept_where_the_claimer_finds_it(api):
     assert LanePace.objects.get().per_second == 3
     assert api.call("PATCH", f"{PATH}/{made['id']}", {"max_per_second": None}).json()["max_per_second"] is None
     assert not LanePace.objects.exists()
+
+
+def test_a_merchant_has_so_many_enabled_endpoints_in_each_mode_and_no_more(api, settings):
+    settings.ENDPOINTS_PER_MERCHANT = 2
+    kept, dropped = [factories.WebhookEndpointFactory(merchant=api.key.merchant) for _ in range(2)]
+    factories.WebhookEndpointFactory()
+    refused = create(api)
+    assert (refused.status_code, refused.json()["code"]) == (409, "limit_reached")
+    api.call("DELETE", f"{PATH}/{dropped.pk}")
+    assert [create(api).status_code, create(api)["Idempotency-Replayed"]] == [201, "true"]
+    assert api.call("PATCH", f"{PATH}/{dropped.pk}", {"is_enabled": True}).json()["code"] == "limit_reached"
+    assert api.call("PATCH", f"{PATH}/{kept.pk}", {"is_enabled": True}).status_code == 200
+    assert WebhookEndpoint.objects.filter(merchant=api.key.merchant, is_enabled=True).count() == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])

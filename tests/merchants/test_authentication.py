@@ -9,6 +9,7 @@ from core.crypto import KeyRing
 from events import audit
 from events.models import AuditEntry, RefusedKeys
 from merchants import services
+from merchants.api import EventsView
 from merchants.models import ApiKey, Merchant
 from tests import factories
 
@@ -86,12 +87,30 @@ def test_a_flood_of_unknown_keys_is_limited_by_address_and_counted_in_one_row(ap
     assert api.get(PATH).status_code == 200
 
 
-def test_a_flood_of_a_revoked_key_is_limited_as_one_of_unknown_keys_is(api, settings):
+@pytest.mark.parametrize(("end", "reason"), REFUSALS)
+def test_a_flood_of_a_key_that_is_not_current_is_limited_by_address_like_one_of_unknown_keys(
+    api, settings, end, reason
+):
     settings.RATE_LIMIT_PER_ADDRESS = "3/minute"
-    ApiKey.objects.filter(pk=api.key.pk).update(revoked_at=clock.now())
-    statuses = [api.get(PATH).status_code for _ in range(5)]
-    assert statuses == [401, 401, 401, 429, 429]
+    end(api.key)
+    assert [api.get(PATH).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
     assert AuditEntry.objects.filter(action="api.refused").count() == 3
+
+
+def test_refusals_of_a_key_from_everywhere_are_written_down_so_many_times_and_then_counted(api, settings):
+    settings.REFUSALS_RECORDED_PER_KEY = "2/minute"
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    revoke(api.key)
+    assert [api.get(PATH, X_Forwarded_For=f"198.51.{n}.7").status_code for n in range(5)] == [401] * 5
+    assert AuditEntry.objects.filter(action="api.refused").count() == 2
+    assert [(row.reason, row.count) for row in RefusedKeys.objects.all()] == [("revoked", 1)] * 3
+
+
+def test_a_flood_beyond_a_keys_limit_is_written_down_so_many_times_and_then_counted(api, settings):
+    settings.RATE_LIMIT_PER_KEY, settings.REFUSALS_RECORDED_PER_KEY = "1/hour", "2/hour"
+    assert [api.get(PATH).status_code for _ in range(6)] == [200] + [429] * 5
+    assert AuditEntry.objects.filter(action="api.refused").count() == 2
+    assert sum(row.count for row in RefusedKeys.objects.filter(reason="rate_limited")) == 3
 
 
 def test_an_allowed_address_is_the_clients_as_trusted_proxies_tell_it(api, settings):
@@ -109,6 +128,20 @@ def test_a_missing_scope_is_named_and_written_down(api):
     assert (response.json()["code"], response.json()["param"]) == ("scope_missing", "events:read")
     row = AuditEntry.objects.get(action="api.refused")
     assert row.detail == {"reason": "scope_missing", "scope": "events:read"}
+
+
+def test_a_method_without_a_scope_is_for_nobody(api, monkeypatch):
+    monkeypatch.setattr(EventsView, "scopes", {})
+    for method in ("GET", "OPTIONS"):
+        response = api.call(method, PATH, presented=api.key.presented)
+        assert (response.status_code, response.json()["code"]) == (403, "scope_missing")
+
+
+def test_what_is_not_there_is_said_to_be_so_whatever_the_scopes(api):
+    ApiKey.objects.update(scopes=[])
+    assert api.call("DELETE", PATH).status_code == 405
+    for method in ("GET", "POST", "OPTIONS"):
+        assert api.call(method, "/v1/nothing").status_code == 404
 
 
 def test_reading_needs_no_scope_for_writing_and_the_other_way_round(api):
@@ -135,15 +168,28 @@ def test_a_limit_is_of_one_key(api, settings):
     assert api.get(PATH, presented=other.presented).status_code == 200
 
 
-def test_its_last_use_is_noted_at_most_once_a_minute_unless_the_address_changes(api):
+def test_more_keys_are_no_way_around_a_merchants_limit(api, settings):
+    settings.RATE_LIMIT_PER_MERCHANT = "3/minute"
+    merchant = api.key.merchant
+    keys = [api.key, *[factories.ApiKeyFactory(merchant=merchant) for _ in range(4)]]
+    assert [api.get(PATH, presented=key.presented).status_code for key in keys] == [200, 200, 200, 429, 429]
+    live = factories.ApiKeyFactory(merchant=merchant, livemode=True)
+    assert api.get(PATH, presented=live.presented).status_code == 200
+    assert api.get(PATH, presented=factories.ApiKeyFactory().presented).status_code == 200
+
+
+def test_its_last_use_is_noted_at_most_once_a_minute_also_where_the_address_changes(api, settings):
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
     api.get(PATH)
     first = ApiKey.objects.get().last_used_at
-    api.get(PATH)
+    api.get(PATH, X_Forwarded_For="203.0.113.9")
     key = ApiKey.objects.get()
     assert (key.last_used_at, key.last_used_address) == (first, "127.0.0.1")
     with clock.shifted(timedelta(seconds=61)):
-        api.get(PATH)
-    assert ApiKey.objects.get().last_used_at > first
+        api.get(PATH, X_Forwarded_For="203.0.113.9")
+    key = ApiKey.objects.get()
+    assert key.last_used_at > first
+    assert key.last_used_address == "203.0.113.9"
 
 
 def test_an_answered_request_is_written_down_with_route_status_and_duration(api):

@@ -91,6 +91,20 @@ def test_a_fetch_that_fails_lets_the_next_one_try_at_once(account):
     assert time.monotonic() - began < 2
 
 
+def test_credentials_that_are_replaced_meanwhile_are_no_fault(account):
+    """They take the row away between its insertion and the lease on it."""
+    taken = []
+
+    def take_away(execute, sql, *arguments):
+        if "FOR UPDATE" in sql and not taken:
+            taken.append(ProviderToken.objects.filter(account=account).delete())
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(take_away):
+        assert AccountTokens(account).get(Fetch()).reveal() == "token-1"
+    assert taken
+
+
 def test_a_token_shows_itself_in_no_repr(account):
     tokens = AccountTokens(account)
     assert "token-1" not in repr(tokens.get(Fetch())) + repr(tokens) + str(ProviderToken.objects.get())

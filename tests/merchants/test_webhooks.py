@@ -274,3 +274,7 @@ def test_a_new_secret_signs_the_next_delivery(merchant, endpoint, company):
         except WebhookVerificationError:
             verified.append(False)
     assert sorted(verified) == [False, True]
+
+
+def test_a_try_that_ended_before_it_began_by_a_clock_that_was_set_back_took_no_time():
+    assert webhook_sending._milliseconds_since(clock.now() + timedelta(seconds=5)) == 0
