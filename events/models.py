@@ -336,6 +336,7 @@ class Attention(models.Model):
         QUARANTINED = "quarantined", "a callback from a wrong address or with a wrong signature"
         FAILING = "failing", "work that fails again and again"
         OVERDRAWN = "overdrawn", "an account below zero by what has happened"
+        SUSPENDED = "suspended", "money in another currency than was asked"
 
     id = PublicIdField(prefix="attn")
     merchant = models.CharField(max_length=32, blank=True, default="")

@@ -5,10 +5,11 @@ from dataclasses import replace
 from django.db import transaction
 
 from core.crypto import Secret
+from core.money import Money
 from events import inbox, sealing
 from events.models import Callback
 from events.transitions import record
-from payments.models import Attempt, Operation, Refund
+from payments.models import Operation, Refund
 from payments.proven_callbacks import settled_state
 from payments.providers.base import Failure, FailureCode, Kind, Notice, Report, Word
 from payments.services import booking, refund_booking, resolving
@@ -37,11 +38,12 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
         inbox.finish(callback, Callback.State.IGNORED, note="says nothing that we act on")
         return
     disagreement = _disagreement(operation, told, notice.payer)
+    if not disagreement and not operation.attempt.provider_id:
+        operation = _learn_id(operation, told.provider_id)
+        disagreement = _disagreement(operation, told, notice.payer)
     if disagreement:
         park(callback, disagreement)
         return
-    if not operation.attempt.provider_id:
-        _learn_id(operation, told.provider_id)
     report = resolving.fetch_attempt(operation)
     if report is None or report.word in (Word.PENDING, Word.REQUIRES_ACTION):
         _wait(callback)
@@ -49,15 +51,18 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
     with transaction.atomic():
         operation = lock_operation(operation)
         because = Because(by=callback.provider, source="callback", detail=f"query after callback {callback.pk}")
-        booking.apply_to_attempt(operation.attempt, _with_receipt(report, told), because)
+        booking.apply_to_attempt(operation.attempt, _with_receipt(report, told, operation.money), because)
         recognise(operation, because)
         schedule(operation)
-        inbox.finish(
-            callback,
-            Callback.State.PROCESSED,
-            subject=operation.attempt.payment_id,
-            note=report.provider_status,
-        )
+        state, note = Callback.State.PROCESSED, report.provider_status
+        others = [str(moved.money) for moved in told.moved if moved.money != operation.money]
+        if others and report.word is Word.SUCCEEDED:
+            # Nothing but the callback says so: what was asked is confirmed, and a person looks for the receipt.
+            state, note = (
+                Callback.State.PARKED,
+                f"says {', '.join(others)}; {operation.money} was asked and is confirmed",
+            )
+        inbox.finish(callback, state, subject=operation.attempt.payment_id, note=note)
 
 
 def _wait(callback: Callback) -> None:
@@ -82,17 +87,27 @@ def _disagreement(operation: Operation, told: Report, payer: Secret | None) -> s
     return ""
 
 
-def _learn_id(operation: Operation, provider_id: str) -> None:
-    """The push's answer was lost; the callback that its token brought says what it was called."""
-    Attempt.objects.filter(pk=operation.attempt_id, provider_id="").update(provider_id=provider_id)
-    operation.attempt.provider_id = provider_id
+def _learn_id(operation: Operation, provider_id: str) -> Operation:
+    """The push's answer was lost; the callback that its token brought says what it was called.
+
+    The operation with what its attempt is called now, which the late answer may have told first.
+    """
+    with transaction.atomic():
+        locked = lock_operation(operation)
+        if not locked.attempt.provider_id:
+            record(locked.attempt, provider_id=provider_id)
+    return locked
 
 
-def _with_receipt(report: Report, told: Report) -> Report:
-    """A query's success names no receipt (money.md 7): take the callback's, which its answer has confirmed."""
+def _with_receipt(report: Report, told: Report, asked: Money) -> Report:
+    """A query's success names no receipt (money.md 7): take the callback's, which its answer has confirmed.
+
+    Of another amount than was asked, the query has not confirmed it: the sum that was asked is booked, and its receipt
+    is pending.
+    """
     if report.word is not Word.SUCCEEDED or told.word is not Word.SUCCEEDED:
         return report
-    receipts = tuple(moved for moved in told.moved if moved.provider_money_id)
+    receipts = tuple(moved for moved in told.moved if moved.provider_money_id and moved.money == asked)
     return replace(report, moved=receipts) if receipts else report
 
 

@@ -8,7 +8,7 @@ from events.transitions import move, record
 from ledger.facts import Fact
 from payments.models import Receipt, Refund
 from payments.providers.base import MoneyMoved, ReceiptKind, Report, Word
-from payments.services import posting
+from payments.services import booking, posting
 from payments.services.booking import Because
 from payments.states import RefundState
 
@@ -84,6 +84,7 @@ def _move(refund: Refund, to: RefundState, report: Report, because: Because) -> 
     payment = refund.payment
     if to is RefundState.SUCCEEDED:
         record(payment, refunded_amount=payment.refunded_amount + refund.amount)
+        booking.release(payment, refund.attempt, because)
     elif before == RefundState.SUCCEEDED:
         record(payment, refunded_amount=payment.refunded_amount - refund.amount)
     if to in (RefundState.FAILED, RefundState.CANCELLED) and refund.origin == Refund.Origin.API:

@@ -22,7 +22,7 @@ from payments.services import booking, settling
 from payments.services.booking import Because
 from payments.services.fees import ask
 from payments.services.locking import lock_attempt
-from tests.payments.world import reaches, refund_reaches, until
+from tests.payments.world import attention, events_of, reaches, refund_reaches, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -156,6 +156,21 @@ def test_a_receipt_in_another_currency_is_suspended(shop, caller):
     receive(payment, 900, "ch_other", "EUR")
     assert held(shop, "suspense", "EUR") == held(shop, "provider_clearing", "EUR") == [900]
     assert held(shop, "merchant_payable") == []
+
+
+def test_a_receipt_in_another_currency_stays_with_a_person_whatever_is_paid(shop, caller):
+    paid, waiting = caller.card(), caller.card(capture="manual")
+    receive(paid, 999, "ch_one", "EUR")
+    receive(waiting, 999, "ch_two", "EUR")
+
+    assert (paid["id"], "suspended") in attention()
+    assert (state_of(paid), state_of(waiting)) == ("succeeded", "authorized")
+    assert events_of(waiting) == ["payment.authorized", "payment.underpaid"]
+    receive(waiting, 1250, "ch_three")
+    assert (state_of(waiting), attention()) == (
+        "succeeded",
+        sorted([(paid["id"], "suspended"), (waiting["id"], "suspended")]),
+    )
 
 
 @pytest.mark.parametrize(
