@@ -11,6 +11,7 @@ from payments.models import Dispute, Operation, Payment, Refund
 from payments.providers.base import Kind, Report, Word
 from payments.services import booking, connections, operations
 from payments.services.booking import Because
+from payments.services.disputing import blocking
 from payments.services.locking import lock_operation
 from payments.services.operations import apply_report, is_settled, schedule
 from payments.services.preparing import declaration, order_for, prepare
@@ -82,8 +83,13 @@ def _may_resend(operation: Operation) -> bool:
 
 
 def _is_wanted(operation: Operation) -> bool:
-    """A payment is not begun after its own time, nor where it goes on without this attempt (money.md 3)."""
+    """A payment is not begun after its own time, nor where it goes on without this attempt (money.md 3).
+
+    A refund that may not have arrived is not sent again where it could pay the payer twice (money.md 4).
+    """
     attempt, payment = operation.attempt, operation.attempt.payment
+    if operation.refund is not None:
+        return blocking(payment) is None
     if operation.kind != Kind.CREATE:
         return True
     is_over = booking.has_expired(payment) or not payment.is_open

@@ -121,3 +121,35 @@ def test_a_receipt_that_is_assigned_fills_the_one_that_waits_for_it(world, shop,
     assert [account.balance for account in held] == [25_000]
     assert (attention(), Overpayment.objects.exists()) == ([], False)
     assert Payment.objects.get(pk=payment["id"]).captured_amount == 25_000
+
+
+def test_each_receipt_is_given_back_by_a_refund_of_its_own(world, shop, caller, part_paid):
+    pay(world, reference_of(part_paid), 150)
+    reaches(shop, part_paid, "succeeded")
+    path = f"payments/{part_paid['id']}/refunds"
+
+    problem = caller.refused(path, 400, "invalid_request")
+    assert problem["param"] == "/amount"
+    assert "100.00" in problem["detail"]
+    assert "150.00" in problem["detail"]
+    first = caller.post(path, 201, amount=15_000)
+    refund_reaches(shop, first, "succeeded")
+    caller.refused(path, 400, "invalid_request", amount=5_000)
+    refund_reaches(shop, caller.post(path, 201), "succeeded")
+
+    assert counters(part_paid) == (25_000, 25_000, 25_000)
+    assert sorted(entry["amount"] for entry in world.mpesa.entries("refund")) == [100, 150]
+    caller.refused(path, 422, "refund_exceeds_captured")
+
+
+def test_a_receipt_that_is_an_overpayment_in_part_is_not_given_back_by_a_call(world, shop, caller, part_paid):
+    pay(world, reference_of(part_paid), 300, validation="missing")
+    reaches(shop, part_paid, "succeeded")
+    path = f"payments/{part_paid['id']}/refunds"
+
+    caller.refused(path, 400, "invalid_request")
+    caller.refused(path, 400, "invalid_request", amount=15_000)
+    refund_reaches(shop, caller.post(path, 201, amount=10_000), "succeeded")
+    caller.refused(path, 409, "not_refundable")
+
+    assert counters(part_paid) == (25_000, 10_000, 10_000)
