@@ -135,7 +135,7 @@ def _follow(attempt: Attempt, report: Report, because: Because) -> None:
             action = _action(payment, report)
             move(payment, PaymentState.REQUIRES_ACTION, by=because.by, because=str(because), **action)
         case Word.AUTHORIZED:
-            _authorize(attempt, because)
+            _authorize(attempt, report, because)
         case Word.FAILED:
             _fail(attempt, report, because)
         case Word.CANCELLED | Word.EXPIRED:
@@ -182,14 +182,17 @@ def _close_past(attempt: Attempt, because: Because) -> None:
         close(attempt, PaymentState.CANCELLED, because)
 
 
-def _authorize(attempt: Attempt, because: Because) -> None:
-    """A late authorization is voided, never turned into a sale (money.md 2)."""
+def _authorize(attempt: Attempt, report: Report, because: Because) -> None:
+    """A late authorization is voided, never turned into a sale (money.md 2). Of one for less a person is told."""
     payment = attempt.payment
     if attempt.closing_as or (attempt.state == AttemptState.OPEN and not payment.is_open):
         paid = payment.state == PaymentState.SUCCEEDED
         close(attempt, attempt.closing_as or (PaymentState.CANCELLED if paid else payment.state), because)
-    else:
-        move(payment, PaymentState.AUTHORIZED, by=because.by, because=str(because), next_action=None)
+        return
+    move(payment, PaymentState.AUTHORIZED, by=because.by, because=str(because), next_action=None)
+    if report.authorized is not None and report.authorized.amount < payment.amount:
+        detail = f"{report.authorized} of {payment.money} is held: no more can be captured"
+        attention.raise_for(payment, Attention.Reason.PARKED, detail)
 
 
 def _fail(attempt: Attempt, report: Report, because: Because) -> None:

@@ -137,3 +137,10 @@ def test_the_last_attempt_ends_the_payment(attempts):
 
     payment = Payment.objects.get()
     assert (payment.state, payment.failure_code, payment.next_action) == ("failed", "declined", None)
+
+
+def test_of_a_hold_for_less_than_was_asked_a_person_is_told(attempts):
+    say(attempts[1], Report(Word.AUTHORIZED, authorized=Money(1000, "USD")))
+
+    assert Payment.objects.get().state == "authorized"
+    assert Attention.objects.get().reason == "parked"
