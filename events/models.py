@@ -349,6 +349,7 @@ class Attention(models.Model):
         QUARANTINED = "quarantined", "a callback from a wrong address or with a wrong signature"
         FAILING = "failing", "work that fails again and again"
         OVERDRAWN = "overdrawn", "an account below zero by what has happened"
+        SUSPENDED = "suspended", "money in another currency than was asked"
         UNREAD = "unread", "an event that a reader of the outbox cannot read"
 
     id = PublicIdField(prefix="attn")

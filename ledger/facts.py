@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ledger.chart import Kind, Side
+from ledger.chart import CHART, Floor, Kind, Side
 
 
 class Phase(StrEnum):
@@ -71,14 +71,22 @@ class Step:
 class Posting:
     """What a fact does to the books, in order.
 
-    `started_here` marks what we begin, which a floor may refuse; `may_overdraw` what has happened and can take an
-    account below its floor: it is posted all the same, and a person is told.
+    `started_here` marks what we begin, which a floor may refuse.
     """
 
     meaning: str
     steps: tuple[Step, ...]
     started_here: bool = False
-    may_overdraw: bool = False
+
+    @property
+    def may_overdraw(self) -> bool:
+        """Whether it has happened and can take a watched account below zero: it is posted, and a person is told."""
+        return not self.started_here and any(_takes_from_watched(leg) for step in self.steps for leg in step.legs)
+
+
+def _takes_from_watched(leg: Leg) -> bool:
+    definition = CHART[leg.kind]
+    return definition.floor is Floor.WATCHED and leg.side is not definition.side
 
 
 def _debit(kind: Kind, *, into: bool = False) -> Leg:
@@ -126,7 +134,6 @@ POSTINGS: Mapping[Fact, Posting] = {
     Fact.RECEIPT_REVERSED: Posting(
         "A receipt that a query had confirmed turned out to be for less: the difference.",
         (_posted(_debit(Kind.MERCHANT_PAYABLE), _credit(Kind.PROVIDER_CLEARING)),),
-        may_overdraw=True,
     ),
     Fact.RECEIPT_UNALLOCATED: Posting(
         "Money that has arrived and that no payment explains.",
@@ -169,7 +176,6 @@ POSTINGS: Mapping[Fact, Posting] = {
     Fact.DISPUTE_OPENED: Posting(
         "A payer's bank has taken money back; the merchant's is reserved for it until the dispute is decided.",
         (_posted(_debit(Kind.DISPUTES), _credit(Kind.PROVIDER_CLEARING)), _pending(*_CHARGEBACK)),
-        may_overdraw=True,
     ),
     Fact.DISPUTE_WON: Posting(
         "A dispute is decided for the merchant, whose money is free again.",
@@ -178,7 +184,6 @@ POSTINGS: Mapping[Fact, Posting] = {
     Fact.DISPUTE_LOST: Posting(
         "A chargeback: the merchant bears it, also beyond its balance.",
         (_posted(*_CHARGEBACK, ends=Fact.DISPUTE_OPENED),),
-        may_overdraw=True,
     ),
     Fact.DISPUTE_REINSTATED: Posting(
         "The money of a dispute is back at the provider.",
@@ -189,7 +194,8 @@ POSTINGS: Mapping[Fact, Posting] = {
         (_posted(_debit(Kind.DISPUTES), _credit(Kind.MERCHANT_PAYABLE)),),
     ),
     Fact.DISPUTE_FEE_CHARGED: Posting(
-        "What the provider kept for a dispute, passed on to the merchant.", (_posted(*_FEE),), may_overdraw=True
+        "What the provider kept for a dispute, passed on to the merchant.",
+        (_posted(*_FEE),),
     ),
     Fact.DISPUTE_FEE_RETURNED: Posting(
         "The provider has given a dispute's fee back.",

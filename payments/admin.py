@@ -37,7 +37,7 @@ from payments import (  # noqa: F401  (pages register themselves)
 from payments.finding import find_payments
 from payments.models import Operation, Payment, Refund
 from payments.providers import REGISTRY
-from payments.services import changing, resolving, settling
+from payments.services import changing, proving, resolving, settling
 
 METHODS = sorted({method for name in REGISTRY for method in REGISTRY[name].capabilities.methods})
 ACT = "payments.act_on_payment"
@@ -137,7 +137,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "description",
         "metadata",
     )
-    actions_detail = ("ask_now", "accept_underpaid", "settle")
+    actions_detail = ("ask_now", "prove_nothing_happened", "accept_underpaid", "settle")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("instrument", "next_action")
@@ -157,6 +157,18 @@ class PaymentAdmin(ReadOnlyAdmin):
     def ask_now(self, request: HttpRequest, payment: Payment, form: Any) -> str:
         resolving.ask_now(payment.pk)
         return ASKED
+
+    @reasoned_action(
+        title="Prove that nothing happened",
+        permission=ACT,
+        explain="You have looked at the provider, and what was asked of it has never happened there. A payment that "
+        "was never begun there fails; a capture or cancel can be asked for again. This cannot be taken back.",
+        icon="search_off",
+        applies=lambda row: proving.given_up(row).exists(),
+    )
+    def prove_nothing_happened(self, request: HttpRequest, payment: Payment, form: Any) -> str:
+        proving.prove_nothing_happened(payment, by=staff(request))
+        return "Written down. Money that comes all the same is booked as ever."
 
     @reasoned_action(
         title="Accept underpaid",

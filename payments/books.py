@@ -67,21 +67,28 @@ _UNALLOCATED = f"""
 """  # noqa: S608  (nothing but names of facts is pasted)
 
 _REFUNDS = """
-    SELECT refund.id, refund.state, booked.posted, booked.pending
+    SELECT refund.id, refund.state, booked.posted, booked.pending, booked.not_gone
     FROM payments_refund refund CROSS JOIN LATERAL (
         SELECT
-            coalesce(sum(entry.amount) FILTER (WHERE transfer.phase = 'posted'), 0)::bigint AS posted,
-            coalesce(sum(entry.amount) FILTER (WHERE transfer.phase = 'pending' AND ended.id IS NULL), 0)::bigint
-                AS pending
+            coalesce(sum(entry.amount) FILTER (
+                WHERE account.kind = 'merchant_payable' AND transfer.phase = 'posted'
+            ), 0)::bigint AS posted,
+            coalesce(sum(entry.amount) FILTER (
+                WHERE account.kind = 'merchant_payable' AND transfer.phase = 'pending' AND ended.id IS NULL
+            ), 0)::bigint AS pending,
+            coalesce(-sum(entry.amount) FILTER (
+                WHERE account.kind = 'refunds' AND transfer.phase = 'posted'
+            ), 0)::bigint AS not_gone
         FROM ledger_transfer transfer
             JOIN ledger_entry entry ON entry.transfer_id = transfer.id
             JOIN ledger_account account ON account.id = entry.account_id
             LEFT JOIN ledger_transfer ended ON ended.resolves_id = transfer.id
-        WHERE transfer.cause = refund.id AND account.kind = 'merchant_payable'
+        WHERE transfer.cause = refund.id AND account.kind IN ('merchant_payable', 'refunds')
     ) booked
     WHERE booked.posted <> CASE WHEN refund.state = 'succeeded' THEN refund.amount ELSE 0 END
         OR booked.pending <>
             CASE WHEN refund.state IN ('created', 'pending') AND refund.origin = 'api' THEN refund.amount ELSE 0 END
+        OR booked.not_gone <> 0
 """
 
 _AT_PROVIDER = _names(
@@ -146,9 +153,9 @@ def disagreements() -> Iterable[Finding]:
     for public_id, state, booked in unallocated:
         told = f"unallocated receipt {public_id} is {state}, the books have {booked} unallocated"
         yield Finding(told, partial(_post_receipt, public_id))
-    for public_id, state, posted, pending in refunds:
-        told = f"refund {public_id} is {state}, the books have {posted} posted and {pending} pending"
-        yield Finding(told, partial(_post_refund, public_id))
+    for public_id, state, posted, pending, not_gone in refunds:
+        told = f"refund {public_id} is {state}, the books have {posted} posted, {pending} pending"
+        yield Finding(f"{told} and {not_gone} that has not gone", partial(_post_refund, public_id))
     for public_id, movement, moved, borne, reserved in movements:
         told = f"movement {movement} of dispute {public_id}: the books have {moved} moved, {borne} borne"
         yield Finding(f"{told} and {reserved} reserved", partial(_post_dispute, public_id))
@@ -188,7 +195,10 @@ def _post_unallocated(unallocated: UnallocatedReceipt) -> None:
 
 
 def _post_refund(public_id: str) -> None:
-    """The facts by which a refund has come to its state, those that are there already excepted."""
+    """The facts by which a refund has come to its state, those that are there already excepted.
+
+    One whose receipts come to another sum than its own needs a person.
+    """
     refund = Refund.objects.select_related("attempt").get(pk=public_id)
     match refund.state:
         case RefundState.SUCCEEDED:

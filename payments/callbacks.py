@@ -10,7 +10,7 @@ from events.inbox import Arrival, DoorAnswer
 from events.models import Callback
 from merchants.models import ProviderAccount
 from payments import arrivals, proven_callbacks, weak_callbacks
-from payments.models import Operation, ReportedReceipt
+from payments.models import Attempt, Operation, ReportedReceipt
 from payments.providers.base import Admission, CallbackAnswer, Notice, PaymentProvider, RawCallback, Topic
 from payments.services import connections, reporting, resolving
 
@@ -36,7 +36,11 @@ class PaymentCallbacks:
             if arrival.operation:
                 _ask_instead(arrival.operation)
             raise Forged(f"{arrival.address} is not on the account's list of source addresses")
-        adapter.verify(_raw(arrival))
+        try:
+            adapter.verify(_raw(arrival))
+        except Forged:
+            _ask_about(arrival, adapter)
+            raise
 
     def event_key(self, arrival: Arrival) -> str:
         try:
@@ -79,6 +83,17 @@ class PaymentCallbacks:
 
 def _raw(arrival: Arrival) -> RawCallback:
     return RawCallback(arrival.door, arrival.headers, arrival.body)
+
+
+def _ask_about(arrival: Arrival, adapter: PaymentProvider[Any, Any]) -> None:
+    """What a callback with a wrong signature names is asked about: perhaps only the secret has changed."""
+    try:
+        named = adapter.read_callback(_raw(arrival)).payment_provider_id
+    except Unreadable:
+        return
+    attempt = Attempt.objects.filter(account=arrival.account, provider_id=named).first() if named else None
+    if attempt is not None:
+        resolving.ask_now(attempt.payment_id)
 
 
 def _ask_instead(operation_id: str) -> None:

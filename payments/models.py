@@ -134,6 +134,13 @@ class Payment(Subjected):
     def refundable_amount(self) -> int:
         return self.captured_amount - self.refund_reserved
 
+    @property
+    def kept_amount(self) -> int:
+        """What counts as paid. Before a payment has succeeded, what is given back of it is not paid."""
+        if self.state == states.PaymentState.SUCCEEDED:
+            return self.captured_amount
+        return self.captured_amount - max(self.refund_reserved, self.refunded_amount)
+
 
 class Attempt(Subjected):
     """One try of a payment at one provider account.

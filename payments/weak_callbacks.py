@@ -2,19 +2,23 @@
 
 from dataclasses import replace
 
+from django.conf import settings
 from django.db import transaction
 
+from core import clock
 from core.crypto import Secret
+from core.money import Money
 from events import inbox, sealing
 from events.models import Callback
 from events.transitions import record
-from payments.models import Attempt, Operation, Refund
+from payments.models import Operation, Refund
 from payments.proven_callbacks import settled_state
 from payments.providers.base import Failure, FailureCode, Kind, Notice, Report, Word
 from payments.services import booking, refund_booking, resolving
 from payments.services.booking import Because
 from payments.services.locking import lock_operation
 from payments.services.operations import recognise, schedule
+from payments.services.preparing import declaration
 
 _STILL_WAITING_SECONDS, _WAITS = 5, 36
 
@@ -37,11 +41,12 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
         inbox.finish(callback, Callback.State.IGNORED, note="says nothing that we act on")
         return
     disagreement = _disagreement(operation, told, notice.payer)
+    if not disagreement and not operation.attempt.provider_id:
+        operation = _learn_id(operation, told.provider_id)
+        disagreement = _disagreement(operation, told, notice.payer)
     if disagreement:
         park(callback, disagreement)
         return
-    if not operation.attempt.provider_id:
-        _learn_id(operation, told.provider_id)
     report = resolving.fetch_attempt(operation)
     if report is None or report.word in (Word.PENDING, Word.REQUIRES_ACTION):
         _wait(callback)
@@ -49,15 +54,18 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
     with transaction.atomic():
         operation = lock_operation(operation)
         because = Because(by=callback.provider, source="callback", detail=f"query after callback {callback.pk}")
-        booking.apply_to_attempt(operation.attempt, _with_receipt(report, told), because)
+        booking.apply_to_attempt(operation.attempt, _with_receipt(report, told, operation.money), because)
         recognise(operation, because)
         schedule(operation)
-        inbox.finish(
-            callback,
-            Callback.State.PROCESSED,
-            subject=operation.attempt.payment_id,
-            note=report.provider_status,
-        )
+        state, note = Callback.State.PROCESSED, report.provider_status
+        others = [str(moved.money) for moved in told.moved if moved.money != operation.money]
+        if others and report.word is Word.SUCCEEDED:
+            # Nothing but the callback says so: what was asked is confirmed, and a person looks for the receipt.
+            state, note = (
+                Callback.State.PARKED,
+                f"says {', '.join(others)}; {operation.money} was asked and is confirmed",
+            )
+        inbox.finish(callback, state, subject=operation.attempt.payment_id, note=note)
 
 
 def _wait(callback: Callback) -> None:
@@ -82,22 +90,32 @@ def _disagreement(operation: Operation, told: Report, payer: Secret | None) -> s
     return ""
 
 
-def _learn_id(operation: Operation, provider_id: str) -> None:
-    """The push's answer was lost; the callback that its token brought says what it was called."""
-    Attempt.objects.filter(pk=operation.attempt_id, provider_id="").update(provider_id=provider_id)
-    operation.attempt.provider_id = provider_id
+def _learn_id(operation: Operation, provider_id: str) -> Operation:
+    """The push's answer was lost; the callback that its token brought says what it was called.
+
+    The operation with what its attempt is called now, which the late answer may have told first.
+    """
+    with transaction.atomic():
+        locked = lock_operation(operation)
+        if not locked.attempt.provider_id:
+            record(locked.attempt, provider_id=provider_id)
+    return locked
 
 
-def _with_receipt(report: Report, told: Report) -> Report:
-    """A query's success names no receipt (money.md 7): take the callback's, which its answer has confirmed."""
+def _with_receipt(report: Report, told: Report, asked: Money) -> Report:
+    """A query's success names no receipt (money.md 7): take the callback's, which its answer has confirmed.
+
+    Of another amount than was asked, the query has not confirmed it: the sum that was asked is booked, and its receipt
+    is pending.
+    """
     if report.word is not Word.SUCCEEDED or told.word is not Word.SUCCEEDED:
         return report
-    receipts = tuple(moved for moved in told.moved if moved.provider_money_id)
+    receipts = tuple(moved for moved in told.moved if moved.provider_money_id and moved.money == asked)
     return replace(report, moved=receipts) if receipts else report
 
 
 def _question_refund(callback: Callback, operation: Operation, notice: Notice) -> None:
-    """A reversal's result is confirmed by one status query: on its own transaction, or on the original."""
+    """A reversal's result is confirmed by asking: a success by its own transaction, a failure by our request."""
     if notice.report is None:
         resolving.look_up(operation, target_id="")
         inbox.finish(callback, Callback.State.IGNORED, note="ran out of time there; asked")
@@ -109,13 +127,14 @@ def _question_refund(callback: Callback, operation: Operation, notice: Notice) -
         # Such as "reversed before": that the original is complete would not prove that ours has failed.
         park(callback, f"the reversal ended with {notice.report.provider_status!r}; only a person can tell")
         return
-    if notice.report.failure is not None:
+    with transaction.atomic():
+        operation = lock_operation(operation)
         failure = notice.report.failure
-        record(operation, failure_code=str(failure.code), failure_message=failure.message[:300])
-    if not operation.provider_id:
-        record(operation, provider_id=notice.report.provider_id)
-    own = [moved.provider_money_id for moved in notice.report.moved if moved.provider_money_id]
-    resolving.look_up(operation, target_id=own[0] if own else operation.target_id)
+        if failure is not None:
+            record(operation, failure_code=str(failure.code), failure_message=failure.message[:300])
+        if not operation.provider_id:
+            record(operation, provider_id=notice.report.provider_id)
+    resolving.look_up(operation, target_id=notice.money_id)
     inbox.finish(callback, Callback.State.PROCESSED, subject=operation.refund_id or "", note="asked for its status")
 
 
@@ -128,9 +147,13 @@ def _answer_to_lookup(callback: Callback, lookup: Operation, notice: Notice) -> 
     if lookup.provider_id and notice.report.provider_id != lookup.provider_id:
         park(callback, f"names {notice.report.provider_id!r}, we asked as {lookup.provider_id!r}")
         return
+    asked = _with_parents(asked, lookup)
+    if notice.report.word is Word.FAILED and _is_refuted(lookup, asked):
+        _doubt(callback, lookup, asked)
+        return
     report = _of_reversal(lookup, asked, notice.report)
     with transaction.atomic():
-        locked = lock_operation(_with_parents(asked, lookup))
+        locked = lock_operation(asked)
         because = Because(by=callback.provider, source="query", detail=f"status by callback {callback.pk}")
         refund: Refund = locked.refund  # type: ignore[assignment]  # a lookup that has a refund asks about one
         refund_booking.apply_to_refund(refund, report, because)
@@ -139,11 +162,40 @@ def _answer_to_lookup(callback: Callback, lookup: Operation, notice: Notice) -> 
         inbox.finish(callback, settled_state(report), subject=refund.pk, note=report.provider_status)
 
 
+def _is_refuted(lookup: Operation, asked: Operation) -> bool:
+    """Our request for the reversal is not there, as a result without proof had said that it failed."""
+    return lookup.target_id == asked.provider_id and _was_told_to_fail(asked)
+
+
+def _was_told_to_fail(asked: Operation) -> bool:
+    """And of no success: where both were told, only a person can tell."""
+    known = (asked.target_id, asked.provider_id)
+    return bool(asked.failure_code) and not asked.lookups.exclude(target_id__in=known).exists()
+
+
+def _doubt(callback: Callback, lookup: Operation, asked: Operation) -> None:
+    """A reversal that waits in the provider's queue is not there either: only after its first time is that a failure.
+
+    Then the original has to stand as well.
+    """
+    note = "not there yet; asked again at the next of its times"
+    age = clock.now() - (asked.sent_at or asked.created_at)
+    if age >= declaration(asked).ask_after[0] * settings.RESOLVER_PACE:
+        resolving.look_up(asked, target_id=asked.target_id)
+        note = "not there; asked for the original"
+    inbox.finish(callback, Callback.State.PROCESSED, subject=lookup.refund_id or "", note=note)
+
+
 def _of_reversal(lookup: Operation, asked: Operation, report: Report) -> Report:
-    """Asked about the original receipt, "completed" means that it still stands: the reversal has failed."""
-    if lookup.target_id != asked.target_id or report.word is not Word.SUCCEEDED:
-        return report
-    failure = Failure(FailureCode(asked.failure_code), asked.failure_message) if asked.failure_code else None
+    """What the answer proves. That the original is complete proves a failure only of what was told to have failed,
+
+    and is not there: the original of a reversal that has succeeded, or waits, may be called complete too.
+    """
+    if lookup.target_id != asked.target_id:
+        return report if report.word is Word.SUCCEEDED else replace(report, word=Word.UNKNOWN)
+    if report.word is not Word.SUCCEEDED or not _was_told_to_fail(asked):
+        return Report(Word.UNKNOWN, provider_status=f"original {report.provider_status}")
+    failure = Failure(FailureCode(asked.failure_code), asked.failure_message)
     return Report(Word.FAILED, provider_status=f"original {report.provider_status}", failure=failure)
 
 

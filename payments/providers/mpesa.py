@@ -387,8 +387,9 @@ class Mpesa(PaymentProvider[Credentials, Options]):
     def _read_status(self, body: bytes) -> Notice:
         result = daraja.read_result(body)
         if result.code != "0":
-            # The question failed, which says nothing of the money.
-            return Notice(Topic.REFUND, Report(Word.UNKNOWN, result.conversation_id, result.code))
+            # Any other answer is a question that failed, which says nothing of the money.
+            word = Word.FAILED if result.code in _NO_SUCH_TRANSACTION else Word.UNKNOWN
+            return Notice(Topic.REFUND, Report(word, result.conversation_id, result.code))
         status = str(result.first("TransactionStatus"))
         word = Word(self.options.transaction_status_words.get(status, Word.UNKNOWN))
         moved = _given_back(result, result.first("ReceiptNo")) if word is Word.SUCCEEDED else ()
@@ -533,8 +534,10 @@ def _read_prompt(body: bytes) -> Notice:
 
 def _read_reversal(body: bytes) -> Notice:
     result = daraja.read_result(body)
-    moved = _given_back(result, result.transaction_id or None) if result.code == "0" else ()
-    return Notice(Topic.REFUND, _judged(result.code, result.conversation_id, moved, _REVERSAL_FAILURES))
+    own = result.transaction_id if result.code == "0" else ""
+    moved = _given_back(result, own or None) if result.code == "0" else ()
+    report = _judged(result.code, result.conversation_id, moved, _REVERSAL_FAILURES)
+    return Notice(Topic.REFUND, report, money_id=own)
 
 
 def _read_late(body: bytes) -> Notice:

@@ -127,7 +127,8 @@ class Notice:
     `event_id` is what the provider repeats on a redelivery, where it has one. For a refund or a dispute,
     `payment_provider_id` names its payment, so that one begun at the provider's dashboard finds it.
     `money` is the refund's whole amount, whatever has moved yet. `payer` is the payer's account as the
-    provider spells it, for comparing; `livemode` is None where unsaid. `payer_hint` is what may be shown of the
+    provider spells it, for comparing; `money_id` is the number of the money that the callback says has moved, which
+    it may give without an amount; `livemode` is None where unsaid. `payer_hint` is what may be shown of the
     payer, and `elsewhere` the account that a callback names where that is not the one whose path it came by.
     """
 
@@ -138,6 +139,7 @@ class Notice:
     reference: str = ""
     money: Money | None = None
     payer: Secret | None = None
+    money_id: str = ""
     livemode: bool | None = None
     payer_hint: str = ""
     elsewhere: str = ""

@@ -35,7 +35,7 @@ def admit(account: ProviderAccount, money: Money, *, reference: str, unknown_may
     still_open = [payment for payment in payments if payment.is_open]
     if not still_open:
         return Admission.NOT_OPEN
-    fits = any(Money(payment.amount - payment.captured_amount, payment.currency) == money for payment in still_open)
+    fits = any(Money(payment.amount - payment.kept_amount, payment.currency) == money for payment in still_open)
     return Admission.ACCEPTED if fits else Admission.WRONG_AMOUNT
 
 

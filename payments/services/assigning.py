@@ -10,7 +10,7 @@ from core.errors import Conflict, InvalidRequest
 from events.idempotency import Claim
 from payments.models import Attempt, Payment, UnallocatedReceipt
 from payments.providers import REGISTRY
-from payments.services import booking
+from payments.services import booking, receipts
 from payments.services.arriving import conclude_questions
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt
@@ -45,7 +45,7 @@ def assign(
         _bind(locked, claim, new)
         if attempt is None:
             raise RuntimeError("a receipt is assigned to an attempt")
-        booking.allocate(locked, attempt, because)
+        receipts.allocate(locked, attempt, because)
         booking.settle_found(attempt, because)
         conclude_questions(attempt, because)
     return locked

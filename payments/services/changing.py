@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from core.database import violated
 from core.errors import (
@@ -21,7 +22,7 @@ from events.idempotency import Claim
 from events.models import Attention
 from events.transitions import move, record
 from ledger.facts import Fact
-from payments.models import Attempt, Operation, Payment, Refund
+from payments.models import Attempt, Operation, Payment, Receipt, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
 from payments.services import operations, posting
@@ -30,7 +31,7 @@ from payments.services.disputing import check_undisputed
 from payments.services.locking import lock_attempt
 from payments.services.places import place_in_flight
 from payments.services.preparing import prepare
-from payments.states import AttemptState, PaymentState
+from payments.states import AttemptState, PaymentState, RefundState
 
 Prepared = tuple[Operation, Order]
 
@@ -124,7 +125,7 @@ def refund_payment(asked: RefundRequest, *, claim: Claim) -> Refund:
                 by=asked.by,
                 money=refund.money,
                 refund=refund,
-                target_id=_receipt_id(attempt),
+                target_id=_receipt_id(attempt, refund.money),
                 sending=True,
             )
             claim.bind(refund.pk, refund, operation)
@@ -135,19 +136,43 @@ def refund_payment(asked: RefundRequest, *, claim: Claim) -> Refund:
 
 
 def _paid_attempt(payment: Payment) -> Attempt:
-    paid = payment.attempts.filter(receipts__kind=ReceiptKind.CAPTURE).select_related("account").first()
-    if paid is None:
+    """The attempt whose money counts as paid; what came of another may be an overpayment."""
+    captures = Receipt.objects.filter(attempt__payment=payment, kind=ReceiptKind.CAPTURE).order_by("pk")
+    receipts = list(captures.select_related("attempt__account", "overpayment"))
+    if not receipts:
         raise NotRefundable(f"{payment.pk} is {payment.state} and holds no money. Cancel it instead.")
-    return paid
+    return next((receipt.owner for receipt in receipts if _counts(receipt)), receipts[0].owner)
 
 
-def _receipt_id(attempt: Attempt) -> str:
-    receipt = attempt.receipts.filter(kind=ReceiptKind.CAPTURE).order_by("pk").first()
+def _counts(receipt: Receipt) -> bool:
+    overpayment = getattr(receipt, "overpayment", None)
+    return overpayment is None or overpayment.amount < receipt.amount
+
+
+def _receipt_id(attempt: Attempt, money: Money) -> str:
+    """The number of the receipt that is given back; where that is done whole or not at all, of one of just that sum."""
+    captures = attempt.receipts.filter(kind=ReceiptKind.CAPTURE, currency=money.currency).order_by("pk")
+    if _refunds_whole(attempt):
+        captures = _whole(attempt, captures).filter(amount=money.amount)
+    receipt = captures.first()
     if receipt is None or receipt.provider_money_id is None:
         raise NotRefundable(
             f"The receipt of {attempt.payment_id} has not been seen yet. Try again when it has arrived."
         )
     return receipt.provider_money_id
+
+
+def _refunds_whole(attempt: Attempt) -> bool:
+    return REGISTRY[attempt.account.provider].capabilities.refunds == "full"
+
+
+def _whole(attempt: Attempt, captures: QuerySet[Receipt]) -> QuerySet[Receipt]:
+    """The receipts that are still to be given back, all of which is the payment's."""
+    given_back = Operation.objects.filter(attempt=attempt, kind=Kind.REFUND).exclude(
+        refund__state__in=[RefundState.FAILED, RefundState.CANCELLED]
+    )
+    targets = list(given_back.values_list("target_id", flat=True))
+    return captures.filter(overpayment=None).exclude(provider_money_id__in=targets)
 
 
 def _new_refund(asked: RefundRequest, payment: Payment, attempt: Attempt) -> Refund:
@@ -173,10 +198,16 @@ def _new_refund(asked: RefundRequest, payment: Payment, attempt: Attempt) -> Ref
 
 def _check_partial(attempt: Attempt, payment: Payment, money: Money) -> None:
     offered = REGISTRY[attempt.account.provider].capabilities.refunds
-    if offered == "none" or (offered == "full" and money.amount != payment.captured_amount):
+    if offered == "partial":
+        return
+    captures = attempt.receipts.filter(kind=ReceiptKind.CAPTURE, currency=payment.currency).order_by("pk")
+    whole = [receipt.money for receipt in _whole(attempt, captures)] if offered == "full" else []
+    if not whole:
+        raise NotRefundable(f"{attempt.account.provider} gives back nothing of {payment.pk} by a call.")
+    if money not in whole:
         raise InvalidRequest(
-            f"{attempt.account.provider} refunds a payment whole or not at all: ask for "
-            f"{Money(payment.captured_amount, payment.currency)}.",
+            f"{attempt.account.provider} gives back a receipt whole or not at all: ask for "
+            f"{' or '.join(map(str, whole))}.",
             param="/amount",
         )
 

@@ -84,10 +84,16 @@ def _check(dispute: Dispute, allowed: tuple[DisputeState, ...]) -> None:
 
 
 def check_undisputed(payment: Payment) -> None:
-    """Raise PaymentDisputed while a refund could pay the payer twice (money.md 4). The payment is locked.
+    """Raise PaymentDisputed while a refund could pay the payer twice (money.md 4). The payment is locked."""
+    dispute = blocking(payment)
+    if dispute is not None:
+        raise PaymentDisputed(f"{payment.pk} cannot be refunded: its dispute {dispute.pk} is {dispute.state}.")
+
+
+def blocking(payment: Payment) -> Dispute | None:
+    """The dispute because of which a refund could pay the payer twice.
 
     An inquiry has taken no money; where the provider lets it be answered by a refund, so do we.
     """
-    for dispute in payment.disputes.exclude(state__in=_OVER):
-        if not (dispute.state in _INQUIRIES and dispute.is_refundable):
-            raise PaymentDisputed(f"{payment.pk} cannot be refunded: its dispute {dispute.pk} is {dispute.state}.")
+    still_open = payment.disputes.exclude(state__in=_OVER)
+    return next((row for row in still_open if not (row.state in _INQUIRIES and row.is_refundable)), None)

@@ -16,7 +16,7 @@ from events import attention, work
 from events.models import Attention
 from events.transitions import record
 from merchants.fees import expected_fee
-from payments.models import Fee, Operation, Payment, Receipt
+from payments.models import Attempt, Fee, Operation, Payment, Receipt
 from payments.providers import REGISTRY
 from payments.providers.base import Cost, Kind
 from payments.services import connections, posting
@@ -78,10 +78,10 @@ def _show(payment: Payment, fee: Money, *, final: bool) -> None:
 
 def ask(fee: Fee) -> None:
     """Ask the provider what it kept; book what it says, or ask again at the next of the times."""
-    operation = _creation(fee)
-    cost = _told(operation)
+    question = _question(fee)
+    cost = _told(question)
     with transaction.atomic():
-        attempt = lock_attempt(operation.attempt)
+        attempt = lock_attempt(question.attempt)
         held = Fee.objects.select_for_update().select_related("receipt").get(pk=fee.pk)
         held.receipt.attempt = attempt
         if held.amount is not None:
@@ -95,12 +95,17 @@ def ask(fee: Fee) -> None:
         held.save()
 
 
-def _creation(fee: Fee) -> Operation:
-    related = ("attempt__payment", "attempt__account")
-    return Operation.objects.select_related(*related).get(attempt=fee.receipt.attempt_id, kind=Kind.CREATE)
+def _question(fee: Fee) -> Operation:
+    """The payment as its provider is asked about it; never saved. One that was made for money has no creation."""
+    attempt = Attempt.objects.select_related("payment", "account").get(pk=fee.receipt.attempt_id)
+    return Operation(
+        attempt=attempt, kind=Kind.CREATE, amount=attempt.payment.amount, currency=attempt.payment.currency
+    )
 
 
 def _told(operation: Operation) -> Cost | None:
+    if not operation.attempt.provider_id:
+        return None
     provider = connections.connect(operation.attempt.account)
     try:
         return connections.ask(provider, provider.fetch_cost(order_for(operation)), purpose="fetch_cost").cost

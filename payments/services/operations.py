@@ -115,9 +115,26 @@ def conclude(operation: Operation, outcome: Report | ProviderFault, *, turns: Tu
 
 def _conclude_report(operation: Operation, report: Report, because: Because) -> None:
     apply_report(operation, report, because)
-    to = OperationState.SUCCEEDED if happened(operation, report) else OperationState.FAILED
     told = {"provider_id": report.provider_id[:100], **_failure_columns(report.failure)}
-    _step(operation, to, because, **told)
+    settle_by(operation, report, because, **told)
+
+
+def settle_by(operation: Operation, report: Report, because: Because, **columns: object) -> None:
+    """What the provider shows says whether the write took effect; one of which it proves nothing stays unknown."""
+    took_effect = happened(operation, report)
+    if took_effect is None:
+        _step(operation, OperationState.UNKNOWN, because, **columns)
+    elif took_effect:
+        _step(operation, OperationState.SUCCEEDED, because, **columns)
+    else:
+        _conclude_failed(operation, because, report.failure, **columns)
+
+
+def _conclude_failed(operation: Operation, because: Because, failure: Failure | None = None, **columns: object) -> None:
+    """Whichever way it is known to have done nothing: a capture or cancel is taken back, and can be asked again."""
+    if operation.kind in (Kind.CAPTURE, Kind.CANCEL):
+        _take_back(operation, failure)
+    _step(operation, OperationState.FAILED, because, **columns)
 
 
 def _step(operation: Operation, to: OperationState, because: Because, **columns: object) -> None:
@@ -125,15 +142,24 @@ def _step(operation: Operation, to: OperationState, because: Because, **columns:
     move(operation, to, by=because.by, because=str(because), **columns, **next_question(operation, to))
 
 
-def happened(operation: Operation, report: Report) -> bool:
-    """Whether what the provider shows means that this write took effect."""
+def happened(operation: Operation, report: Report) -> bool | None:
+    """Whether what the provider shows means that this write took effect; None when that is not proven.
+
+    A capture or cancel changes what is there already, so that nothing but a final word shows that it never will:
+    a hold that still stands may be one whose capture is on its way.
+    """
     match operation.kind:
         case Kind.CAPTURE:
-            return report.word is Word.SUCCEEDED
+            return True if report.word is Word.SUCCEEDED else _unless_final(report)
         case Kind.CANCEL:
-            return report.word is Word.CANCELLED
+            return True if report.word is Word.CANCELLED else _unless_final(report)
         case _:
             return report.word is not Word.FAILED
+
+
+def _unless_final(report: Report) -> bool | None:
+    dead = report.word is Word.FAILED and not report.still_payable
+    return False if dead or report.word in (Word.SUCCEEDED, Word.CANCELLED, Word.EXPIRED) else None
 
 
 def apply_report(operation: Operation, report: Report, because: Because) -> None:
@@ -156,7 +182,7 @@ def leave_unknown(operation: Operation, detail: str) -> None:
     because = Because(by=operation.by, source="answer", detail=detail)
     if operation.refund is not None:
         refund_booking.keep_pending(operation.refund, because)
-    elif operation.kind in (Kind.CREATE, Kind.CANCEL, Kind.CONFIRM):
+    elif operation.kind in (Kind.CREATE, Kind.CANCEL, Kind.CONFIRM) and booking.leads(operation.attempt):
         move(operation.attempt.payment, PaymentState.PROCESSING, by=because.by, because=detail)
     _step(operation, OperationState.UNKNOWN, because)
 
@@ -166,9 +192,7 @@ def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Becau
     failure = failure_of(fault)
     if operation.kind == Kind.CREATE or operation.kind == Kind.REFUND:
         apply_report(operation, Report(Word.FAILED, failure=failure), because)
-    elif operation.kind in (Kind.CAPTURE, Kind.CANCEL):
-        _take_back(operation, failure)
-    _step(operation, OperationState.FAILED, because, **_failure_columns(failure))
+    _conclude_failed(operation, because, failure, **_failure_columns(failure))
 
 
 def _give_way(operation: Operation, outcome: Report | ProviderFault, following: Operation, because: Because) -> None:
@@ -184,11 +208,21 @@ def _give_way(operation: Operation, outcome: Report | ProviderFault, following: 
     following.save(force_insert=True)
 
 
-def _take_back(operation: Operation, failure: Failure) -> None:
+def conclude_unsent(operation: Operation, *, by: str) -> None:
+    """A person has proven that the write of unknown outcome never arrived. The caller holds the locks."""
+    because = Because(by=by, source="person", detail="a person has found nothing of it at the provider")
+    _conclude_nothing(operation, NothingCreated(because.detail, code=FailureCode.PROVIDER_UNAVAILABLE), because)
+
+
+def _take_back(operation: Operation, failure: Failure | None) -> None:
     """A capture or cancel that did nothing leaves the payment as it was, and says why."""
     attempt = operation.attempt
-    record(attempt, closing_as="", asked_amount=attempt.payment.amount)
-    record(attempt.payment, failure_code=str(failure.code), failure_message=failure.message[:300])
+    changes: dict[str, object] = {"closing_as": ""}
+    if attempt.state == AttemptState.OPEN:
+        changes["asked_amount"] = attempt.payment.amount
+    record(attempt, **changes)
+    if failure is not None and attempt.payment.is_open and booking.leads(attempt):
+        record(attempt.payment, failure_code=str(failure.code), failure_message=failure.message[:300])
 
 
 def failure_of(fault: ProviderFault) -> Failure:
@@ -219,14 +253,18 @@ def recognise(operation: Operation, because: Because) -> None:
         case Kind.CAPTURE:
             known, took_effect = attempt.state != AttemptState.OPEN, attempt.state == AttemptState.SUCCEEDED
         case Kind.CANCEL:
-            known, took_effect = attempt.state != AttemptState.OPEN, attempt.state != AttemptState.SUCCEEDED
+            # Of an attempt that had ended before, its end says nothing of what is closed there only now.
+            ended_since = attempt.state != AttemptState.OPEN and attempt.state_changed_at > operation.created_at
+            known, took_effect = ended_since, attempt.state != AttemptState.SUCCEEDED
         case Kind.EVIDENCE | Kind.ACCEPT:
             known, took_effect = dispute_booking.became_of(operation)
         case _:
             ended = refund is not None and refund.state not in OPEN_REFUND
             known, took_effect = ended, refund is not None and refund.state == RefundState.SUCCEEDED
-    if known:
-        _step(operation, OperationState.SUCCEEDED if took_effect else OperationState.FAILED, because)
+    if known and took_effect:
+        _step(operation, OperationState.SUCCEEDED, because)
+    elif known:
+        _conclude_failed(operation, because)
 
 
 def schedule(operation: Operation) -> None:
@@ -251,8 +289,9 @@ def _next_time(operation: Operation) -> datetime | None:
     asked_after = declaration(operation).next_ask((now - sent_at) / pace)
     times = [] if asked_after is None else [sent_at + asked_after * pace]
     payment = operation.attempt.payment
-    may_expire = operation.kind == Kind.CREATE and payment.is_open and not payment.underpaid
     ends_by_itself = operation.attempt.prompt_lock is not None
+    may_close = payment.is_open and not payment.underpaid
+    may_expire = operation.kind == Kind.CREATE and (ends_by_itself or may_close)
     if may_expire and payment.expires_at and (payment.expires_at > now or ends_by_itself):
         times.append(payment.expires_at)
     return min(times, default=None)
@@ -266,7 +305,9 @@ def is_settled(operation: Operation, state: str) -> bool:
     match operation.kind:
         case Kind.CREATE:
             payment = operation.attempt.payment
-            return attempt_ended or payment.underpaid or payment.state == PaymentState.AUTHORIZED
+            # While its prompt is open, a payment that was paid in part may still be paid whole.
+            is_held = payment.underpaid and operation.attempt.prompt_lock is None
+            return attempt_ended or is_held or payment.state == PaymentState.AUTHORIZED
         case Kind.REFUND:
             return operation.refund is not None and operation.refund.state not in OPEN_REFUND
         case _:

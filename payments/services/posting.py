@@ -85,11 +85,16 @@ def post_refund_receipt(receipt: Receipt, refund: Refund) -> None:
     _post(Fact.REFUND_PAID, receipt, receipt.money, cause=refund.pk)
 
 
+def post_refund_return(receipt: Receipt, refund: Refund) -> None:
+    """The money of a failed refund's receipt is back."""
+    _post(Fact.REFUND_RETURNED, receipt, receipt.money, cause=refund.pk)
+
+
 def post_refund_failure(refund: Refund) -> None:
     """A refund that had succeeded has failed: the merchant has its money again, and so has the provider."""
     post_refund(Fact.REFUND_FAILED, refund)
     for receipt in refund.receipts.filter(kind=ReceiptKind.REFUND).select_related("attempt"):
-        _post(Fact.REFUND_RETURNED, receipt, receipt.money, cause=refund.pk)
+        post_refund_return(receipt, refund)
 
 
 def post_dispute(dispute: Dispute) -> None:

@@ -8,7 +8,7 @@ from events.transitions import move, record
 from ledger.facts import Fact
 from payments.models import Receipt, Refund
 from payments.providers.base import MoneyMoved, ReceiptKind, Report, Word
-from payments.services import posting
+from payments.services import booking, posting
 from payments.services.booking import Because
 from payments.states import RefundState
 
@@ -34,6 +34,17 @@ def apply_to_refund(refund: Refund, report: Report, because: Because) -> None:
         keep_pending(refund, because)
     else:
         _move(refund, to, report, because)
+    _check_sum(refund)
+
+
+def _check_sum(refund: Refund) -> None:
+    """A person is told of a refund that counts as done and whose receipts come to anything else than its amount."""
+    if refund.state != RefundState.SUCCEEDED:
+        return
+    gone = [receipt.money for receipt in refund.receipts.order_by("pk")]
+    if sum((money.amount for money in gone if money.currency == refund.currency), 0) != refund.amount:
+        detail = f"{', '.join(map(str, gone)) or 'nothing'} has gone for a refund of {refund.money}"
+        attention.raise_for(refund, Attention.Reason.PARKED, detail)
 
 
 def keep_pending(refund: Refund, because: Because) -> None:
@@ -66,7 +77,10 @@ def _book(refund: Refund, moved: MoneyMoved, because: Because) -> None:
     if not insert_ignoring(receipt):
         return
     posting.post_refund_receipt(receipt, refund)
-    if refund.state in (RefundState.FAILED, RefundState.CANCELLED):
+    if refund.state == RefundState.FAILED and moved.provider_money_id == refund.provider_id:
+        # The word of its success comes after that of its failure, which is the later one: the money is back.
+        posting.post_refund_return(receipt, refund)
+    elif refund.state in (RefundState.FAILED, RefundState.CANCELLED):
         detail = f"{moved.provider_money_id} went out although the refund is {refund.state}"
         attention.raise_for(refund, Attention.Reason.PARKED, detail)
 
@@ -84,6 +98,7 @@ def _move(refund: Refund, to: RefundState, report: Report, because: Because) -> 
     payment = refund.payment
     if to is RefundState.SUCCEEDED:
         record(payment, refunded_amount=payment.refunded_amount + refund.amount)
+        booking.release(payment, refund.attempt, because)
     elif before == RefundState.SUCCEEDED:
         record(payment, refunded_amount=payment.refunded_amount - refund.amount)
     if to in (RefundState.FAILED, RefundState.CANCELLED) and refund.origin == Refund.Origin.API:

@@ -11,6 +11,7 @@ from payments.models import Dispute, Operation, Payment, Refund
 from payments.providers.base import Kind, Report, Word
 from payments.services import booking, connections, operations
 from payments.services.booking import Because
+from payments.services.disputing import blocking
 from payments.services.locking import lock_operation
 from payments.services.operations import apply_report, is_settled, schedule
 from payments.services.preparing import declaration, order_for, prepare
@@ -54,7 +55,8 @@ def ask(operation: Operation) -> None:
         operation = lock_operation(operation)
         if report is not None:
             apply_report(operation, report, because)
-            _settle_by(operation, report, because)
+            if operation.state == OperationState.UNKNOWN and report.word is not Word.UNKNOWN:
+                operations.settle_by(operation, report, because, provider_id=report.provider_id)
         operations.recognise(operation, because)
         _expire(operation)
         record(operation, asked=operation.asked + 1)
@@ -71,19 +73,27 @@ def _is_known(operation: Operation) -> bool:
         return operation.refund.state not in operations.OPEN_REFUND
     if operation.dispute is not None:
         return operation.state == OperationState.SUCCEEDED
-    return operation.attempt.state != AttemptState.OPEN
-
-
-def _settle_by(operation: Operation, report: Report, because: Because) -> None:
-    """What the provider shows says whether an unknown write took effect."""
-    if operation.state == OperationState.UNKNOWN and report.word is not Word.UNKNOWN:
-        to = OperationState.SUCCEEDED if operations.happened(operation, report) else OperationState.FAILED
-        move(operation, to, by=BY, because=f"{because}: {report.provider_status}", provider_id=report.provider_id)
+    return operation.attempt.state != AttemptState.OPEN and operation.state != OperationState.UNKNOWN
 
 
 def _may_resend(operation: Operation) -> bool:
+    """Within the time of its key, and while what it asks for is still wanted."""
     age = clock.now() - (operation.sent_at or operation.created_at)
-    return operation.request is not None and declaration(operation).may_resend(age)
+    return operation.request is not None and declaration(operation).may_resend(age) and _is_wanted(operation)
+
+
+def _is_wanted(operation: Operation) -> bool:
+    """A payment is not begun after its own time, nor where it goes on without this attempt (money.md 3).
+
+    A refund that may not have arrived is not sent again where it could pay the payer twice (money.md 4).
+    """
+    attempt, payment = operation.attempt, operation.attempt.payment
+    if operation.refund is not None:
+        return blocking(payment) is None
+    if operation.kind != Kind.CREATE:
+        return True
+    is_over = booking.has_expired(payment) or not payment.is_open
+    return attempt.state == AttemptState.OPEN and booking.leads(attempt) and not is_over
 
 
 def _fetch(operation: Operation) -> Report | None:
@@ -140,16 +150,14 @@ def _abandon_lookups(operation: Operation) -> None:
 
 def _expire(operation: Operation) -> None:
     """A payment past its time: a prompt ends by itself, anything else is closed at the provider first."""
-    payment = operation.attempt.payment
-    past = payment.expires_at is not None and payment.expires_at <= clock.now()
-    if not past or not payment.is_open or payment.underpaid or operation.kind != Kind.CREATE:
+    attempt, payment = operation.attempt, operation.attempt.payment
+    if operation.kind != Kind.CREATE or attempt.state != AttemptState.OPEN or not booking.has_expired(payment):
         return
     because = Because(by=BY, source="expiry", detail="its time is over")
-    if operation.attempt.prompt_lock is not None:
-        record(operation.attempt, prompt_lock=None)
-        move(payment, PaymentState.EXPIRED, by=BY, because=str(because), next_action=None)
-    elif operation.attempt.provider_id and not operation.attempt.closing_as:
-        booking.close(operation.attempt, PaymentState.EXPIRED, because)
+    if attempt.prompt_lock is not None:
+        booking.expire(attempt, because)
+    elif payment.is_open and not payment.underpaid and attempt.provider_id and not attempt.closing_as:
+        booking.close(attempt, PaymentState.EXPIRED, because)
 
 
 def _hand_over(operation: Operation) -> None:
@@ -192,10 +200,15 @@ def ask_now(payment_id: str) -> None:
     """Make the payment's open operations due: a person may ask at any time, and may not send again (money.md 8)."""
     askable = Operation.objects.filter(attempt__payment=payment_id, claim=None, state__in=ASKABLE)
     related = askable.select_related("attempt__payment", "refund", "dispute")
-    # What was handed to a person at the end of its schedule has no time of its own any more.
-    open_ones = [row.pk for row in related if row.due_at is not None or not is_settled(row, row.state)]
+    open_ones = [row.pk for row in related if _is_open(row)]
     askable.filter(pk__in=open_ones).update(due_at=clock.now())
     work.wake_on_commit("operations")
+
+
+def _is_open(operation: Operation) -> bool:
+    """What was handed to a person at the end of its schedule has no time of its own any more."""
+    creates = operation.kind == Kind.CREATE and operation.attempt.state == AttemptState.OPEN
+    return creates or operation.due_at is not None or not is_settled(operation, operation.state)
 
 
 ASKABLE = (OperationState.SUCCEEDED, OperationState.UNKNOWN, OperationState.FAILED)

@@ -16,13 +16,14 @@ from ledger import balances, checking
 from ledger.models import Account, Transfer
 from merchants import fees as schedules
 from merchants.fees import Tier
-from payments.models import Attempt, Fee, Overpayment, Payment, Receipt
+from payments.models import Attempt, Fee, Operation, Overpayment, Payment, Receipt
 from payments.providers.base import MoneyMoved, ReceiptKind, Report, Word
-from payments.services import booking, settling
+from payments.services import booking, refund_booking, settling
 from payments.services.booking import Because
 from payments.services.fees import ask
-from payments.services.locking import lock_attempt
-from tests.payments.world import reaches, refund_reaches, until
+from payments.services.locking import lock_attempt, lock_operation
+from tests.payments.test_stripe_webhooks import tell
+from tests.payments.world import attention, events_of, reaches, refund_reaches, stripe_door, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,6 +118,68 @@ def test_a_refund_that_fails_days_after_it_succeeded_gives_the_money_back(world,
         assert held(shop, kind) == [balance]
 
 
+def told_by_stripe(shop, payment, status, amount):
+    """What Stripe says of a refund that was begun at its dashboard."""
+    refund = {
+        "id": "re_dashboard",
+        "object": "refund",
+        "status": status,
+        "amount": amount,
+        "currency": "usd",
+        "payment_intent": payment["attempts"][0]["provider_id"],
+        "metadata": {},
+    }
+    event = {"object": "event", "type": "refund.updated", "livemode": False, "data": {"object": refund}}
+    assert tell(stripe_door(shop), event | {"id": f"evt_{status}"}).status_code == 200
+
+
+def test_a_refunds_success_that_is_told_after_its_failure_leaves_the_money(shop, caller):
+    payment = caller.card()
+    for status in ("failed", "succeeded"):
+        told_by_stripe(shop, payment, status, 500)
+
+    refund = caller.get(f"payments/{payment['id']}/refunds")["data"][0]
+    assert (refund["state"], attention()) == ("failed", [])
+    assert [fact for fact, _ in facts_of(refund)] == ["refund_paid", "refund_returned"]
+    assert (held(shop, "provider_clearing"), held(shop, "refunds")) == ([1250], [0])
+
+
+def test_a_refund_of_which_another_sum_has_gone_is_for_a_person(world, shop, caller):
+    payment = caller.prompt()
+    world.mpesa.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    world.mpesa.trouble("callback_missing", "POST /mpesa/reversal/v1/request")
+    refund = caller.post(f"payments/{payment['id']}/refunds", 201)
+
+    gone(refund, 10_000, "TKK1")
+    assert (refund["id"], "parked") in attention()
+    assert held(shop, "refunds", "KES") == [15_000]
+    [finding] = checking.findings()
+    assert "15000 that has not gone" in finding.told
+    gone(refund, 15_000, "TKK2")
+    assert held(shop, "refunds", "KES") == [0]
+
+
+def gone(refund, amount, number):
+    moved = MoneyMoved(ReceiptKind.REFUND, Money(amount, "KES"), number)
+    with transaction.atomic():
+        locked = lock_operation(Operation.objects.select_related("attempt").get(refund=refund["id"], kind="refund"))
+        refund_booking.apply_to_refund(locked.refund, Report(Word.SUCCEEDED, moved=(moved,)), BECAUSE)
+
+
+def test_a_refund_beyond_what_is_left_after_a_settlement_is_posted_and_told(shop, caller):
+    payment = caller.card()
+    Payment.objects.filter(pk=payment["id"]).update(fee_is_final=True)
+    settling.settle_payment(Payment.objects.get(pk=payment["id"]), reference="po_1", on=date(2026, 11, 21))
+    assert attention() == []
+
+    told_by_stripe(shop, payment, "succeeded", 1250)
+
+    assert held(shop, "merchant_payable") == [-1250]
+    account = Account.objects.get(owner=shop.merchant.pk, kind="merchant_payable", currency="USD")
+    assert attention() == [(account.pk, "overdrawn")]
+
+
 # Receipts that are not what was asked
 
 
@@ -156,6 +219,21 @@ def test_a_receipt_in_another_currency_is_suspended(shop, caller):
     receive(payment, 900, "ch_other", "EUR")
     assert held(shop, "suspense", "EUR") == held(shop, "provider_clearing", "EUR") == [900]
     assert held(shop, "merchant_payable") == []
+
+
+def test_a_receipt_in_another_currency_stays_with_a_person_whatever_is_paid(shop, caller):
+    paid, waiting = caller.card(), caller.card(capture="manual")
+    receive(paid, 999, "ch_one", "EUR")
+    receive(waiting, 999, "ch_two", "EUR")
+
+    assert (paid["id"], "suspended") in attention()
+    assert (state_of(paid), state_of(waiting)) == ("succeeded", "authorized")
+    assert events_of(waiting) == ["payment.authorized", "payment.underpaid"]
+    receive(waiting, 1250, "ch_three")
+    assert (state_of(waiting), attention()) == (
+        "succeeded",
+        sorted([(paid["id"], "suspended"), (waiting["id"], "suspended")]),
+    )
 
 
 @pytest.mark.parametrize(

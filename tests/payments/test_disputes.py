@@ -402,3 +402,17 @@ def test_the_check_of_the_books_finds_a_disputes_money_that_is_not_posted_and_po
 
     assert checking.findings() == []
     assert facts_of({"id": dispute.pk})[-2:] == [("dispute_lost", "posted"), ("dispute_fee_charged", "posted")]
+
+
+def test_a_refund_that_may_not_have_arrived_is_not_sent_again_once_there_is_a_dispute(heard, shop, caller):
+    paid = caller.card()
+    heard.stripe.trouble("reset_before", "POST /v1/refunds")
+    refund = caller.post(f"payments/{paid['id']}/refunds", 201)
+    assert refund["state"] == "pending"
+    heard.stripe.simulate(paid, "dispute")
+    dispute_of(shop, paid)
+
+    with heard.later(seconds=6):
+        assert caller.get(f"refunds/{refund['id']}")["state"] == "pending"
+
+    assert heard.stripe.entries("refund") == []

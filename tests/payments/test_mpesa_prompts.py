@@ -214,32 +214,18 @@ def test_money_that_comes_after_expiry_is_late(world, shop, caller):
     assert path_of(payment) == ["created", "requires_action", "expired", "succeeded"]
 
 
-def test_less_money_than_was_asked_waits_for_a_person(world, shop, caller):
+@pytest.mark.parametrize("told", ["under", "over"])
+def test_another_amount_than_was_asked_is_not_believed_for_a_callbacks_word(world, shop, caller, told):
+    """The query confirms the prompt, which was for the sum that was asked; of the callback's sum a person is told."""
     payment = caller.prompt()
-    world.mpesa.simulate(payment, "approve", callback="under")
-    held = reaches(shop, payment, "processing")
-
-    assert (held["underpaid"], held["captured_amount"]) == (True, 24_000)
-    assert attention() == [(payment["id"], "underpaid")]
-    assert events_of(payment) == ["payment.requires_action", "payment.processing", "payment.underpaid"]
-    with world.later(seconds=301):
-        assert caller.get(f"payments/{payment['id']}")["state"] == "processing"
-    [entry] = world.mpesa.entries()
-    assert receipts_of(payment) == [("capture", 24_000, entry["receipt"])]
-    assert entry["amount"] == 240
-
-
-def test_more_money_than_was_asked_succeeds_with_an_overpayment(world, shop, caller):
-    payment = caller.prompt()
-    world.mpesa.simulate(payment, "approve", callback="over")
+    world.mpesa.simulate(payment, "approve", callback=told)
     paid = reaches(shop, payment, "succeeded")
 
     assert (paid["captured_amount"], paid["underpaid"]) == (25_000, False)
-    assert list(Overpayment.objects.values_list("payment", "amount", "currency")) == [(payment["id"], 1_000, "KES")]
-    assert attention() == [(payment["id"], "overpaid")]
-    assert sorted(events_of(payment)) == ["payment.overpaid", "payment.requires_action", "payment.succeeded"]
-    [entry] = world.mpesa.entries()
-    assert receipts_of(payment) == [("capture", 26_000, entry["receipt"])]
+    assert receipts_of(payment) == [("capture", 25_000, None)]
+    [callback] = world.heard(1)
+    assert (callback.state, attention()) == ("parked", [(callback.pk, "parked")])
+    assert not Overpayment.objects.exists()
 
 
 def test_a_second_prompt_on_the_same_phone_is_refused_and_binds_nothing(world, shop, caller):

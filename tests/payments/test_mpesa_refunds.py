@@ -1,9 +1,16 @@
 """Reversal as a full refund: its result is asked about before it is believed (money.md 10)."""
 
+import json
+import time
+
 import pytest
 
+from core import clock
 from core.companies.mpesa import security_credential
 from core.crypto import Secret
+from events import sealing
+from events.models import Callback
+from payments.models import Operation
 from tests.payments.world import (
     MPESA,
     SECOND_APP,
@@ -129,7 +136,10 @@ def test_a_reversal_that_fails_gives_the_reserve_back(world, shop, caller, paid,
     world.mpesa.trouble(f"result_{code}", REVERSAL)
     made = refund(caller, paid)
 
-    failed = refund_reaches(shop, made, "failed")
+    world.heard(2)
+    assert caller.get(f"refunds/{made['id']}")["state"] == "pending"
+    with world.later(seconds=31):
+        failed = refund_reaches(shop, made, "failed")
 
     assert failed["failure"]["code"] == failure
     assert counters(paid) == (25_000, 0, 0)
@@ -138,6 +148,91 @@ def test_a_reversal_that_fails_gives_the_reserve_back(world, shop, caller, paid,
     again = refund(caller, paid)
     refund_reaches(shop, again, "succeeded")
     assert counters(paid) == (25_000, 25_000, 25_000)
+
+
+def tell(shop, refund, **result):
+    """A result at the refund's own door, as M-Pesa or somebody who knows the address words it."""
+    operation = Operation.objects.get(refund=refund["id"], kind="refund")
+    told = {
+        "ResultType": 0,
+        "ResultCode": 0,
+        "ResultDesc": "-",
+        "OriginatorConversationID": "29115-34620561-1",
+        "ConversationID": operation.provider_id,
+    } | result
+    row = Callback(
+        merchant=shop.merchant.pk,
+        livemode=False,
+        account=shop.mpesa.pk,
+        provider="mpesa",
+        lane=shop.mpesa.pk,
+        door="reversal",
+        operation=operation.pk,
+        digest=str(result),
+        address="127.0.0.1",
+        due_at=clock.now(),
+    )
+    sealing.seal(row, "headers", "{}")
+    sealing.seal(row, "body", json.dumps({"Result": told}))
+    row.save(force_insert=True)
+
+
+def test_a_success_without_an_amount_is_asked_about_by_its_own_number(world, shop, caller, paid):
+    world.mpesa.trouble("callback_missing", REVERSAL)
+    made = refund(caller, paid)
+    [entry] = until(lambda: [row for row in world.mpesa.entries("refund") if row["state"] == "succeeded"])
+
+    tell(shop, made, TransactionID=entry["receipt"])
+    refund_reaches(shop, made, "succeeded")
+
+    assert receipts_of(paid)[1:] == [("refund", 25_000, entry["receipt"])]
+    assert (counters(paid), attention()) == ((25_000, 25_000, 25_000), [])
+
+
+def test_a_success_that_names_no_number_is_asked_about_by_our_request(world, shop, caller, paid):
+    world.mpesa.trouble("callback_missing", REVERSAL)
+    made = refund(caller, paid)
+    until(lambda: [row for row in world.mpesa.entries("refund") if row["state"] == "succeeded"])
+
+    tell(shop, made)
+    refund_reaches(shop, made, "succeeded")
+
+
+def test_a_failure_that_is_told_while_the_reversal_waits_in_the_queue_fails_nothing(world, shop, caller, paid):
+    world.mpesa.post("settings", result_seconds=1.5)
+    made = refund(caller, paid)
+
+    tell(shop, made, ResultCode=1, TransactionID="TKK0000000")
+    world.work()
+    assert counters(paid) == (25_000, 25_000, 0)
+
+    refund_reaches(shop, made, "succeeded")
+    assert counters(paid) == (25_000, 25_000, 25_000)
+
+
+def test_a_failure_that_is_told_of_a_reversal_that_was_done_fails_nothing(world, shop, caller, paid):
+    world.mpesa.trouble("callback_missing", REVERSAL)
+    made = refund(caller, paid)
+    until(lambda: [row for row in world.mpesa.entries("refund") if row["state"] == "succeeded"])
+
+    tell(shop, made, ResultCode=1, TransactionID="TKK0000000")
+    refund_reaches(shop, made, "succeeded")
+
+    assert counters(paid) == (25_000, 25_000, 25_000)
+
+
+def test_of_a_reversal_that_was_told_to_have_succeeded_and_failed_a_person_decides(world, shop, caller, paid):
+    world.mpesa.trouble("result_1", REVERSAL)
+    made = refund(caller, paid)
+    world.heard(2)
+    tell(shop, made, TransactionID="TKK0FORGED")
+    for seconds in (31, 61, 121):
+        with world.later(seconds=seconds):
+            time.sleep(0.1)
+            world.work()
+
+    assert caller.get(f"refunds/{made['id']}")["state"] == "pending"
+    assert (counters(paid), (made["id"], "parked") in attention()) == ((25_000, 25_000, 0), True)
 
 
 def test_money_that_somebody_else_has_sent_back_is_not_called_a_failure(world, shop, caller, paid):

@@ -4,8 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from payments.models import Operation
-from tests.payments.world import counters, events_of, operations_of, path_of, reaches, receipts_of
+from payments.models import Operation, Payment
+from tests import staff
+from tests.payments.world import (
+    attention,
+    counters,
+    events_of,
+    operations_of,
+    path_of,
+    reaches,
+    receipts_of,
+    until,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -145,3 +155,41 @@ def test_a_capture_that_stripe_refuses_leaves_the_hold(world, shop, caller, held
     assert answer["captured_amount"] == 0
     with world.later(seconds=6):
         assert reaches(shop, held, "cancelled")["captured_amount"] == 0
+
+
+def test_a_capture_that_is_still_running_there_is_not_called_failed(world, shop, caller, held):
+    """Both answers are lost, and what is read in between shows a hold: the capture may be on its way."""
+    world.stripe.trouble("500_before", "POST /v1/payment_intents/*/capture")
+    caller.post(f"payments/{held['id']}/capture")
+    world.stripe.trouble("hang", "POST /v1/payment_intents/*/capture", seconds=11.0)
+    with world.later(seconds=6):
+        assert operations_of(held)[-1] == ("capture", "unknown")
+        caller.refused(f"payments/{held['id']}/cancel", 409, "not_cancellable")
+    until(lambda: world.stripe.entries()[0]["state"] == "succeeded", seconds=30)
+    with world.later(seconds=21):
+        paid = reaches(shop, held, "succeeded")
+
+    assert paid["captured_amount"] == 1250
+    assert operations_of(held)[-1] == ("capture", "succeeded")
+    assert attention() == []
+
+
+@pytest.mark.parametrize("verb", ["capture", "cancel"])
+def test_what_never_arrives_is_asked_about_to_the_end_and_handed_to_a_person(world, shop, caller, held, verb):
+    world.stripe.trouble("500_before", f"POST /v1/payment_intents/*/{verb}", times=3)
+    caller.post(f"payments/{held['id']}/{verb}")
+    for seconds in (6, 400, 90_000):
+        with world.later(seconds=seconds):
+            assert operations_of(held)[-1] == (verb, "unknown")
+
+    assert attention() == [(held["id"], "unknown")]
+    caller.refused(f"payments/{held['id']}/cancel", 409, "not_cancellable")
+    client = staff.signed_in("payments.view_payment", "payments.act_on_payment")
+    row = Payment.objects.get(pk=held["id"])
+    client.post(staff.page(row, "prove_nothing_happened"), {"reason": "Stripe shows the hold, and no such call"})
+
+    assert operations_of(held)[-1] == (verb, "failed")
+    assert (attention(), caller.get(f"payments/{held['id']}")["state"]) == ([], "authorized")
+    reason = {"reason": "Stripe shows the hold, and no such call"}
+    assert staff.recorded(row) == [("staff:amina", "payment.prove_nothing_happened", reason)]
+    assert caller.post(f"payments/{held['id']}/cancel")["state"] == "cancelled"

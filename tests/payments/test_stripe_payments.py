@@ -8,6 +8,7 @@ import pytest
 from core import clock
 from events.models import Callback
 from payments.models import Payment
+from tests import staff
 from tests.payments.world import (
     attention,
     counters,
@@ -256,3 +257,33 @@ def test_a_payment_expires_only_after_stripe_has_closed_it(world, shop, caller):
     assert (expired["next_action"], expired["captured_amount"]) == (None, 0)
     assert [entry["state"] for entry in world.stripe.entries()] == ["canceled"]
     assert operations_of(asked) == [("create", "succeeded"), ("cancel", "succeeded")]
+
+
+def test_a_charge_is_not_sent_after_the_payments_own_time(world, shop, caller):
+    world.stripe.trouble("reset_before", "POST /v1/payment_intents", times=4)
+    payment = caller.card(expires_at=(clock.now() + timedelta(minutes=20)).isoformat())
+    for seconds in (6, 21, 61):
+        with world.later(seconds=seconds):
+            assert operations_of(payment) == [("create", "unknown")]
+    with world.later(seconds=3700):
+        assert operations_of(payment) == [("create", "unknown")]
+
+    assert world.stripe.entries() == []
+
+
+def test_a_payment_that_never_reached_the_provider_is_ended_by_a_person(world, shop, caller):
+    world.stripe.trouble("reset_before", "POST /v1/payment_intents", times=100)
+    payment = caller.card(expires_at=(clock.now() + timedelta(minutes=20)).isoformat())
+    client = staff.signed_in("payments.view_payment", "payments.act_on_payment")
+    row, reason = Payment.objects.get(pk=payment["id"]), {"reason": "Stripe has nothing with this reference"}
+    client.post(staff.page(row, "prove_nothing_happened"), reason)
+    assert caller.get(f"payments/{payment['id']}")["state"] == "processing"
+    for seconds in (6, 400, 90_000):
+        with world.later(seconds=seconds):
+            assert caller.get(f"payments/{payment['id']}")["state"] == "processing"
+
+    assert attention() == [(payment["id"], "unknown")]
+    client.post(staff.page(row, "prove_nothing_happened"), reason)
+
+    assert caller.get(f"payments/{payment['id']}")["state"] == "failed"
+    assert (operations_of(payment), attention()) == ([("create", "failed")], [])

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from core import clock
 from events.models import Callback
 from payments.models import Attempt
 from tests.payments.world import (
@@ -14,6 +15,7 @@ from tests.payments.world import (
     attention,
     counters,
     events_of,
+    operation,
     path_of,
     reaches,
     receipts_of,
@@ -257,3 +259,16 @@ def test_a_repeat_of_one_that_was_processed_is_not_processed_again(world, caller
     assert Callback.objects.count() == 1
     assert counters(asked) == (1250, 0, 0)
     assert Callback.objects.get().tries <= 1
+
+
+def test_what_a_wrong_signature_names_is_asked_about(world, shop, caller, door):
+    """The secret may have been changed at Stripe: the news may be true."""
+    asked = caller.card("pm_card_threeDSecure2Required", return_url="https://shop.example/")
+    intent = asked["attempts"][0]["provider_id"]
+    world.stripe.simulate(intent, "approve")
+    for document in (b"{", event(intent="pi_unknown"), event("payment_intent.canceled", intent=intent)):
+        assert tell(door, document, secret="whsec_other").status_code == 400
+
+    assert operation(asked).due_at <= clock.now()
+    reaches(shop, asked, "succeeded")
+    assert set(Callback.objects.values_list("state", flat=True)) == {"quarantined"}

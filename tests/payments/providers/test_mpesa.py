@@ -614,7 +614,8 @@ def test_a_reversal_s_parameters_are_a_list_or_a_lone_object(parameters: Any):
         (0, "Completed", Word.SUCCEEDED, "Completed"),
         ("0", "Declined", Word.UNKNOWN, "Declined"),
         (0, None, Word.UNKNOWN, "None"),
-        (25, "Completed", Word.UNKNOWN, "25"),
+        (25, "Completed", Word.FAILED, "25"),
+        (26, "Completed", Word.UNKNOWN, "26"),
     ],
 )
 def test_a_status_is_read_by_the_accounts_own_words(code: Any, status: str | None, word: Word, told: str):
