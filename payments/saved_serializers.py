@@ -11,7 +11,6 @@ from payments.providers import REGISTRY
 from payments.serializers import FailureOutput
 from payments.states import SavedMethodState
 
-
 _SAVINGS = [REGISTRY[name].capabilities.saving for name in REGISTRY]
 METHODS = sorted({method for saving in _SAVINGS if saving for method in saving.methods})
 
