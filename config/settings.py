@@ -265,6 +265,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Several objects have a `state` or `type` of their own: each set of words by its name.
     "ENUM_NAME_OVERRIDES": {
+        "Method": "payments.serializers.METHODS",
+        "KeptMethod": "payments.saved_serializers.METHODS",
         "PaymentState": "payments.states.PaymentState",
         "RefundState": "payments.states.RefundState",
         "FailureCode": "payments.providers.base.FailureCode",

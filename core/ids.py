@@ -37,7 +37,7 @@ PREFIXES: dict[str, str] = {
     "psw": "provider switch",
     "rcpt": "receipt",
     "ref": "refund",
-    "regi": "registration of callback addresses",
+    "regi": "callback registration",
     "rrep": "reported receipt",
     "rule": "routing rule",
     "sch": "schedule",

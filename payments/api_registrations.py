@@ -94,6 +94,7 @@ class RegistrationsView(RegistrationApiView):
         tags=["Provider accounts"],
     )
     def get(self, request: Request, account_id: str) -> Response:
+        """Each try to tell the provider the account's addresses, the newest first."""
         asked = api.query(request, ListQuery)
         return Response(api.page(self.of(account_id), asked, present=present_registration))
 
@@ -109,4 +110,5 @@ class RegistrationView(RegistrationApiView):
         tags=["Provider accounts"],
     )
     def get(self, request: Request, account_id: str, registration_id: str) -> Response:
+        """One try, with the provider's own word for what came of it."""
         return Response(present_registration(self.own(self.of(account_id), registration_id)))

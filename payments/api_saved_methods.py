@@ -35,6 +35,7 @@ class SavedMethodsView(ApiView):
         tags=["Saved methods"],
     )
     def get(self, request: Request) -> Response:
+        """The cards that your customers let you keep, the newest first."""
         asked = api.query(request, serializers.SavedMethodQuery)
         rows = self.owned(saved_methods()).filter(**self._filters(asked.validated_data))
         return Response(api.page(rows, asked, present=present_saved_method))
@@ -54,6 +55,7 @@ class SavedMethodsView(ApiView):
         tags=["Saved methods"],
     )
     def post(self, request: Request) -> Response:
+        """Keep a customer's card to charge it again. Their bank may want to see them first: `next_action`."""
         given = serializers.SavedMethodInput(data=request.data)
         given.is_valid(raise_exception=True)
         asked = self._request(dict(given.validated_data))
@@ -86,6 +88,7 @@ class SavedMethodView(ApiView):
         tags=["Saved methods"],
     )
     def get(self, request: Request, saved_method_id: str) -> Response:
+        """One saved method: whether it can be charged, and when its card ends."""
         return Response(present_saved_method(self.own(saved_methods(), saved_method_id)))
 
 
@@ -102,6 +105,7 @@ class DefaultView(ApiView):
         tags=["Saved methods"],
     )
     def post(self, request: Request, saved_method_id: str) -> Response:
+        """Put it in the place of the customer's default method. A payment still names what it charges."""
         saved = self.own(saved_methods(), saved_method_id)
         serializers.NoFields(data=request.data).is_valid(raise_exception=True)
         return self.once(
@@ -124,6 +128,7 @@ class DetachView(ApiView):
         tags=["Saved methods"],
     )
     def post(self, request: Request, saved_method_id: str) -> Response:
+        """Give it up for good: nothing is charged to it any more, and the provider is told to forget it."""
         saved = self.own(saved_methods(), saved_method_id)
         serializers.NoFields(data=request.data).is_valid(raise_exception=True)
         return self.once(

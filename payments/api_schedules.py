@@ -59,6 +59,7 @@ class SchedulesView(ScheduleApiView):
         tags=_TAGS,
     )
     def get(self, request: Request) -> Response:
+        """Your schedules, the newest first."""
         asked = api.query(request, serializers.ScheduleQuery)
         rows = self.owned(schedules()).filter(**asked.filters())
         if "customer" in asked.validated_data:
@@ -77,6 +78,7 @@ class SchedulesView(ScheduleApiView):
         tags=_TAGS,
     )
     def post(self, request: Request) -> Response:
+        """Charge a saved method by the calendar, each period at most once. Nothing is charged by this call itself."""
         given = serializers.ScheduleInput(data=request.data)
         given.is_valid(raise_exception=True)
         fields = given.validated_data
@@ -105,16 +107,17 @@ class ScheduleView(ScheduleApiView):
 
     @extend_schema(operation_id="get_schedule", responses=_ANSWERS, tags=_TAGS)
     def get(self, request: Request, schedule_id: str) -> Response:
+        """One schedule, with the period that comes next."""
         return Response(present_schedule(self.schedule(schedule_id)))
 
     @extend_schema(
         operation_id="change_schedule",
-        description="A new saved method is for every try from then on, a new amount for periods that lie ahead.",
         request=serializers.ScheduleChange,
         responses=_ANSWERS,
         tags=_TAGS,
     )
     def patch(self, request: Request, schedule_id: str) -> Response:
+        """A new saved method is for every try from then on, a new amount for periods that lie ahead."""
         schedule = self.schedule(schedule_id)
         given = serializers.ScheduleChange(data=request.data)
         given.is_valid(raise_exception=True)
@@ -146,12 +149,12 @@ class PauseView(_MoveView):
 
     @extend_schema(
         operation_id="pause_schedule",
-        description="Until it is resumed nothing new is charged: what comes in the meantime is skipped.",
         request=NothingInput,
         responses=_ANSWERS,
         tags=_TAGS,
     )
     def post(self, request: Request, schedule_id: str) -> Response:
+        """Until it is resumed nothing new is charged: what comes in the meantime is skipped."""
         return self.move(request, schedule_id, scheduling.pause_schedule)
 
 
@@ -160,12 +163,12 @@ class ResumeView(_MoveView):
 
     @extend_schema(
         operation_id="resume_schedule",
-        description="It goes on with the first period that lies ahead.",
         request=NothingInput,
         responses=_ANSWERS,
         tags=_TAGS,
     )
     def post(self, request: Request, schedule_id: str) -> Response:
+        """It goes on with the first period that lies ahead."""
         return self.move(request, schedule_id, scheduling.resume_schedule)
 
 
@@ -174,12 +177,12 @@ class CancelScheduleView(_MoveView):
 
     @extend_schema(
         operation_id="cancel_schedule",
-        description="Ends it for good. A payment that is under way goes on to its outcome.",
         request=NothingInput,
         responses=_ANSWERS,
         tags=_TAGS,
     )
     def post(self, request: Request, schedule_id: str) -> Response:
+        """Ends it for good. A payment that is under way goes on to its outcome."""
         return self.move(request, schedule_id, scheduling.cancel_schedule)
 
 
@@ -195,6 +198,7 @@ class PeriodsView(ScheduleApiView):
         tags=_TAGS,
     )
     def get(self, request: Request, schedule_id: str) -> Response:
+        """The schedule's periods with every try, the newest first."""
         schedule = self.schedule(schedule_id)
         asked = api.query(request, serializers.PeriodQuery)
         rows = schedule_periods().filter(schedule=schedule, **asked.filters())
@@ -208,13 +212,13 @@ class PeriodAmountView(ScheduleApiView):
 
     @extend_schema(
         operation_id="set_schedule_period_amount",
-        description="For schedules without an amount. A period that waits for its amount is charged at once.",
         parameters=[IDEMPOTENCY_KEY],
         request=serializers.PeriodAmountInput,
         responses={200: serializers.PeriodOutput, **PROBLEMS},
         tags=_TAGS,
     )
     def post(self, request: Request, schedule_id: str, number: int) -> Response:
+        """For schedules without an amount. A period that waits for its amount is charged at once."""
         period = self.period(schedule_id, number)
         asked = serializers.PeriodAmountInput(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -235,12 +239,12 @@ class SkipPeriodView(ScheduleApiView):
 
     @extend_schema(
         operation_id="skip_schedule_period",
-        description="Leaves out a period that has not been charged yet.",
         request=NothingInput,
         responses={200: serializers.PeriodOutput, **PROBLEMS},
         tags=_TAGS,
     )
     def post(self, request: Request, schedule_id: str, number: int) -> Response:
+        """Leaves out a period that has not been charged yet."""
         period = self.period(schedule_id, number)
         NothingInput(data=request.data).is_valid(raise_exception=True)
         return self.once(

@@ -88,8 +88,13 @@ _REFUNDS = """
     WHERE booked.posted <> CASE WHEN refund.state = 'succeeded' THEN refund.amount ELSE 0 END
         OR booked.pending <>
             CASE WHEN refund.state IN ('created', 'pending') AND refund.origin = 'api' THEN refund.amount ELSE 0 END
-        OR booked.not_gone <> 0
+        OR (booked.not_gone <> 0 AND NOT (
+            refund.state IN ('failed', 'cancelled') AND booked.not_gone = -(
+                SELECT coalesce(sum(receipt.amount), 0) FROM payments_receipt receipt WHERE receipt.refund_id = refund.id
+            )
+        ))
 """
+"""What went out although its refund has failed is in the books as it is, and on the attention list."""
 
 _AT_PROVIDER = _names(
     "movement.id",

@@ -11,17 +11,15 @@ from payments.providers import REGISTRY
 from payments.serializers import FailureOutput
 from payments.states import SavedMethodState
 
-
-def _methods() -> list[str]:
-    savings = [REGISTRY[name].capabilities.saving for name in REGISTRY]
-    return sorted({method for saving in savings if saving for method in saving.methods})
+_SAVINGS = [REGISTRY[name].capabilities.saving for name in REGISTRY]
+METHODS = sorted({method for saving in _SAVINGS if saving for method in saving.methods})
 
 
 class SavedMethodInput(StrictSerializer):
     """`payment_method` is the browser's token, and `return_url` where the customer goes after answering their bank."""
 
     customer = serializers.CharField(max_length=32, help_text="The id of a customer")
-    method = serializers.ChoiceField(_methods())
+    method = serializers.ChoiceField(METHODS)
     payment_method = serializers.RegexField(r"^[A-Za-z0-9_]{3,100}$")
     return_url = serializers.URLField(max_length=500, default="", allow_blank=True)
     provider = serializers.ChoiceField(list(REGISTRY), required=False)
@@ -53,7 +51,7 @@ class SavedMethodOutput(serializers.Serializer[Any]):
     object = serializers.CharField(default="saved_method")
     state = serializers.ChoiceField(SavedMethodState.choices)
     customer = serializers.CharField()
-    method = serializers.ChoiceField(_methods())
+    method = serializers.ChoiceField(METHODS)
     provider = serializers.CharField()
     account = serializers.CharField()
     is_default = serializers.BooleanField()

@@ -4,7 +4,7 @@ import re
 from datetime import time
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from core.api import ListQuery, StrictSerializer
@@ -17,6 +17,14 @@ from payments.states import PeriodState, ScheduleState
 
 MOST_RETRIES, LONGEST_WAIT = 8, 30
 NUMBER = 1_000_000
+
+
+@extend_schema_field({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+class LocalTimeField(serializers.TimeField):
+    """Hours and minutes on the customer's clock, without an offset: not what OpenAPI calls a `time`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="%H:%M", input_formats=["%H:%M"], **options)
 
 
 @extend_schema_serializer(component_name="ScheduleEvery")
@@ -58,9 +66,7 @@ class ScheduleInput(_TermsInput):
     currency = CurrencyField()
     every = EveryInput()
     zone = serializers.CharField(max_length=64, help_text="The customer's, of the IANA database: Africa/Nairobi")
-    time = serializers.TimeField(
-        format="%H:%M", input_formats=["%H:%M"], default=time(9), help_text="Local time of the charge: 09:00"
-    )
+    time = LocalTimeField(default=time(9), help_text="Local time of the charge: 09:00")
     starts_on = serializers.DateField(help_text="The first charge is on the first fitting day from here on")
     ends_on = serializers.DateField(required=False, help_text="The last local day on which there can be a charge")
     count = serializers.IntegerField(min_value=1, max_value=NUMBER, required=False)

@@ -45,10 +45,13 @@ class AmountField(serializers.IntegerField):
 class PayerInput(StrictSerializer):
     """What a method may need to know of the payer; what is left out is taken from the `customer`."""
 
-    name = serializers.CharField(max_length=100, default="", allow_blank=True)
-    email = serializers.EmailField(max_length=254, default="", allow_blank=True)
+    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     phone = serializers.RegexField(
-        r"^\+[1-9][0-9]{6,14}$", default="", allow_blank=True, error_messages={"invalid": "must be like +6281200001111"}
+        r"^\+[1-9][0-9]{6,14}$",
+        required=False,
+        allow_blank=True,
+        error_messages={"invalid": "must be like +6281200001111"},
     )
 
 

@@ -12,7 +12,7 @@ from config.demonstration.telling import CannotGoOn
 from core.http import HttpFault, Request, send
 from core.money import Money
 
-SHORT_CODE, REFERENCE, SHILLINGS = "600111", "DEMO-3", 300
+SHORT_CODE, REFERENCE, SHILLINGS = "600111", "DEMO-4", 300
 _DEADLINE_SECONDS = 15.0
 
 

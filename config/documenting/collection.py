@@ -83,7 +83,7 @@ def _request(method: str, path: str, operation: dict[str, Any], example: dict[st
 def _variable(found: re.Match[str]) -> str:
     """The id of an example gives way to that of what was made before."""
     kind = PREFIXES[found[1]]
-    word = next((word for word, named in PARTS.items() if named == kind.lower()), kind)
+    word = next((word for word, named in PARTS.items() if named == kind.lower()), kind.replace(" ", "_"))
     return f'"{{{{{word}_id}}}}"'
 
 

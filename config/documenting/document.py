@@ -47,6 +47,8 @@ Lists give the newest first, `limit` rows at a time. While `has_more` is true, a
 CHAPTERS: Mapping[str, str] = {
     "Payments": "Take money: by card, or by a prompt on the payer's phone. A payment is followed by its `state`.",
     "Refunds": "Give it back, all or a part. A refund that the provider has not decided yet is `pending`.",
+    "Saved methods": "Cards that your customers let you keep: saved, charged while they are away, and given up.",
+    "Schedules": "Recurring payments: a saved method charged by the calendar, each period at most once.",
     "Disputes": "A payer's bank takes a payment back, or may. Answer in time, or accept.",
     "Unallocated receipts": "Money that came to your paybill without a payment. Say whose it is.",
     "Customers": "Who pays you: kept sealed, found by phone, e-mail or your own reference, merged and erased.",

@@ -88,7 +88,8 @@ def add(operation: dict[str, Any], maker: Maker) -> None:
             answer["content"]["text/csv"]["example"] = samples.CSV.get(name, "id\r\n")
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
-            parameter["example"] = samples.sample_id(_kind_of(parameter["name"]))
+            counted = parameter["schema"]["type"] == "integer"
+            parameter["example"] = 1 if counted else samples.sample_id(_kind_of(parameter["name"]))
 
 
 def altered(made: Any, more: Mapping[str, Any]) -> Any:
@@ -118,5 +119,6 @@ PARTS = {
     "account": "provider account",
     "endpoint": "webhook endpoint",
     "receipt": "unallocated receipt",
+    "registration": "callback registration",
     "replay": "webhook replay",
 }

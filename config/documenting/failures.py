@@ -33,6 +33,11 @@ FAILURES: Mapping[FailureCode, Told] = {
         "`failure.message` says which limit. Ask for another amount, wait until the limit starts anew, or offer "
         "another method.",
     ),
+    FailureCode.AUTHENTICATION_REQUIRED: Told(
+        "The bank wants to see the payer",
+        "The bank was asked without the payer, as for a saved card, and wants to see them first. Nothing was taken.",
+        "Charge the saved method again without `off_session` while its owner is there, who then answers their bank.",
+    ),
     FailureCode.AUTHENTICATION_FAILED: Told(
         "The payer could not prove who they are",
         "A wrong PIN was entered, or the bank's own check (3-D Secure) failed or was left. Nothing was taken.",

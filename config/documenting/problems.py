@@ -12,24 +12,28 @@ from core.api import PROBLEM
 from core.errors import ApiError, every_error
 
 _PAYING = {"create_payment"}
+_KEEPING = {"create_saved_method"}
+_SCHEDULING = {"create_schedule", "change_schedule"}
+_MOVING = {"pause_schedule", "resume_schedule", "cancel_schedule"}
+_OF_PERIODS = {"set_schedule_period_amount", "skip_schedule_period"}
 _CHANGING = {"capture_payment", "cancel_payment", "create_refund", "give_evidence", "accept_dispute"}
 _WEBHOOKS = {"rotate_webhook_secret", "ping_webhook_endpoint", "replay_webhook_events"}
 _ACCOUNTS = {"create_provider_account", "rotate_provider_account_credentials"}
 
 OF_OPERATIONS: dict[type[ApiError], set[str]] = {
-    errors.AmountNotRepresentable: _PAYING | {"capture_payment", "create_refund"},
-    errors.NoRoute: _PAYING,
+    errors.AmountNotRepresentable: _PAYING
+    | {"capture_payment", "create_refund", "set_schedule_period_amount"}
+    | _SCHEDULING,
+    errors.NoRoute: _PAYING | _KEEPING,
     errors.PromptOpen: _PAYING,
-    errors.ProviderBusy: _PAYING,
+    errors.ProviderBusy: _PAYING | _KEEPING | {"detach_saved_method"},
+    errors.SavedMethodUnusable: _PAYING | _SCHEDULING,
     errors.Conflict: _WEBHOOKS
-    | {
-        "merge_customer",
-        "rotate_api_key",
-        "assign_unallocated_receipt",
-        "simulate_payment",
-        "make_saved_method_default",
-    }
-    | {"capture_payment", "cancel_payment"},
+    | {"merge_customer", "rotate_api_key", "assign_unallocated_receipt", "simulate_payment"}
+    | {"capture_payment", "cancel_payment", "make_saved_method_default", "register_provider_account_callbacks"}
+    | {"change_schedule"}
+    | _MOVING
+    | _OF_PERIODS,
     errors.NotCapturable: {"capture_payment"},
     errors.CaptureExceedsAuthorized: {"capture_payment"},
     errors.NotCancellable: {"cancel_payment"},

@@ -49,6 +49,7 @@ PROPERTIES: Mapping[str, Any] = {
     "event": sample_id("event"),
     "event_type": "payment.succeeded",
     "event_types": ["payment.succeeded", "payment.failed"],
+    "every": {"unit": "month", "interval": 1, "weekday": None, "day": 31},
     "expires_at": LATER,
     "host": "simulator",
     "is_current": True,
@@ -75,17 +76,23 @@ PROPERTIES: Mapping[str, Any] = {
     "receipt": "TKL7P2Q9XA",
     "reference": "order-1042",
     "request_id": "8Z2KQ7ZP4XWD1M5T9RBC",
+    "retries": [1, 3, 5],
     "return_url": "https://shop.example/thanks",
     "route": "/v1/payments",
+    "saved_method": sample_id("saved_method"),
+    "schedule": sample_id("schedule"),
     "scopes": ["payments:read", "payments:write"],
     "sequence": 2,
     "source": sample_id("payment"),
     "status": 201,
+    "starts_on": "2027-01-01",
     "subject": sample_id("payment"),
+    "time": "09:00",
     "transfer": sample_id("transfer"),
     "type": "payment.succeeded",
     "types": ["payment.succeeded"],
     "url": "https://shop.example/webhooks",
+    "zone": "Africa/Nairobi",
 }
 """By the name of the property, wherever it fits the schema."""
 
@@ -104,9 +111,13 @@ def _attempt(provider: str, provider_id: str, provider_status: str, state: str =
     }
 
 
+_CARD = {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2028, "fingerprint": "Xt5EWLLDS7FJjR1c"}
+_RENT = {"number": 1, "amount": 250_000, "charge_at": "2027-01-31T06:00:00.000000Z"}
+
 COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     "ApiKey": {"name": "Till", "expires_at": None, "last_used_at": MOMENT, "last_used_address": "203.0.113.7"},
     "BalanceTransaction": {"type": "payment_captured"},
+    "CallbackRegistration": {"outcome": "registered", "provider_code": "0", "sent_at": MOMENT},
     "CurrencyBalance": {"amount": 1_250_000, "reserved": 25_000, "available": 1_225_000},
     "Customer": {
         "metadata": {"seat": "window"},
@@ -119,6 +130,7 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     | {"provider_reason": "product_not_received"},
     "LedgerBalance": {"kind": "provider_clearing"},
     "Payment": {"state": "succeeded", "method": "mpesa", "payer": "+2547•••••111", "customer": None}
+    | {"saved_method": None}
     | {"description": None, "return_url": None, "expires_at": None}
     | {"attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0")]}
     | {"fee": {"amount": 138, "net_amount": 24_862, "currency": "KES", "is_final": True}},
@@ -126,6 +138,11 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     "ProviderAccountTest": {"result": "ok", "detail": "The provider accepts these credentials."},
     "Refund": {"state": "pending", "amount": 5000, "reason": "Dessert was cold", "origin": "api", "metadata": {}},
     "RequestLog": {"method": "POST", "address": "203.0.113.7"},
+    "SavedMethod": {"state": "active", "provider": "stripe", "is_default": True, "card": _CARD, "return_url": None}
+    | {"provider_id": "pm_1SVx3Y2eZvKYlo2C", "provider_status": "succeeded"},
+    "Schedule": {"amount": 250_000, "next_period": _RENT, "notice_days": 3, "on_failure": "pause"}
+    | {"reference": "rent-7", "description": None, "return_url": None},
+    "SchedulePeriod": {**_RENT, "payment": None, "tries": [], "skipped_because": None},
     "Transaction": {"type": "payment", "state": "succeeded", "method": "mpesa"},
     "UnallocatedReceipt": {"reference": "LUNCH", "payer": "2547•••••111"},
     "WebhookAttempt": {"status": 200},
@@ -145,13 +162,34 @@ _MPESA_CREDENTIALS = {
     "initiator_name": "lango-operator",
     "initiator_password": "from the provider's portal",
 }
+_AGREED = {"customer": sample_id("customer"), "saved_method": sample_id("saved_method"), "currency": "KES"} | {
+    "zone": "Africa/Nairobi",
+    "starts_on": "2027-01-01",
+}
 
 REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "create_payment": {
         "M-Pesa prompt": PROMPT | {"reference": "order-1042"},
         "Card": CARD | {"return_url": "https://shop.example/thanks", "reference": "order-1043"},
         "Card, captured later": CARD | {"capture": "manual", "reference": "room-12"},
+        "A saved card, its owner away": {"amount": 1250, "currency": "USD", "off_session": True}
+        | {"saved_method": sample_id("saved_method")},
     },
+    "create_saved_method": {
+        "A card": {"customer": sample_id("customer"), "method": "card", "payment_method": "pm_card_visa"}
+        | {"return_url": "https://shop.example/cards"},
+    },
+    "create_schedule": {
+        "Rent on the last day of each month": _AGREED
+        | {"amount": 250_000, "every": {"unit": "month", "day": 31}}
+        | {"retries": [1, 3, 5], "notice_days": 3, "on_failure": "pause", "reference": "rent-7"},
+        "A bill of another amount each week": _AGREED | {"every": {"unit": "week", "weekday": "friday"}, "count": 12},
+    },
+    "change_schedule": {
+        "Another card": {"saved_method": sample_id("saved_method")},
+        "More from the next period on": {"amount": 275_000},
+    },
+    "set_schedule_period_amount": {"This month's bill": {"amount": 250_000}},
     "capture_payment": {"All of it": {}, "Less than was held": {"amount": 1000}},
     "create_refund": {"All that is left": {}, "A part": {"amount": 500, "reason": "Dessert was cold"}},
     "simulate_payment": {"The payer approves": {"outcome": "approve"}, "The payer declines": {"outcome": "decline"}},
@@ -208,11 +246,22 @@ _PAID_BY_CARD = {"amount": 1250, "currency": "USD", "method": "card", "payer": N
     "settlement": {"reference": "txn_3SVx3Y2eZvKYlo2C", "date": "2026-11-23", "is_settled": False},
 }
 _HELD: dict[str, Any] = _PAID_BY_CARD | {"captured_amount": 0, "fee": None, "settlement": None}
-_DECLINE = {"code": "insufficient_funds", "message": "The card has insufficient funds."}
-_REFUSED = _attempt("stripe", _CARD_ID, "requires_payment_method", "failed") | {"failure": _DECLINE}
+_WHY = {"code": "insufficient_funds", "message": "The card has insufficient funds."}
+_DECLINE = _WHY | {"retryable": True}
+_REFUSED = _attempt("stripe", _CARD_ID, "requires_payment_method", "failed") | {"failure": _WHY}
 _WAITS: dict[str, Any] = {"state": "requires_action", "captured_amount": 0, "fee": None} | {
     "attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0", "open")],
 }
+
+_UNSAVED: dict[str, Any] = {"card": None, "is_default": False, "provider_status": "requires_action"}
+_BLIND: dict[str, Any] = {"card": _CARD | {"last4": None, "fingerprint": None}}
+_TRY = {"number": 1, "payment": sample_id("payment"), "saved_method": sample_id("saved_method")}
+
+
+def _tried(outcome: str, *, failure: Mapping[str, str] | None = None) -> dict[str, Any]:
+    tried = _TRY | {"outcome": outcome, "failure": failure, "created_at": "2027-01-31T06:00:01.250000Z"}
+    return {"payment": sample_id("payment"), "tries": [tried]}
+
 
 _UNPAID: dict[str, Any] = {"captured_amount": 0, "fee": None, "attempts": _WAITS["attempts"]}
 
@@ -230,6 +279,22 @@ EVENTS: Mapping[str, Mapping[str, Any]] = {
     "receipt.assigned": {"reference": None, "payment": sample_id("payment")},
     "receipt.unallocated": {"reference": None, "payment": None},
     "refund.failed": {"failure": {"code": "provider_error", "message": "The provider could not refund it."}},
+    **dict.fromkeys(("saved_method.active", "saved_method.made_default", "saved_method.updated"), _BLIND),
+    "saved_method.detached": _BLIND | {"is_default": False},
+    "saved_method.expired": _BLIND,
+    "saved_method.expiring": _BLIND,
+    "saved_method.failed": _UNSAVED | {"failure": _WHY},
+    "saved_method.processing": _UNSAVED,
+    "saved_method.requires_action": _UNSAVED | {"next_action": {"type": "redirect"}},
+    "schedule.cancelled": {"next_period": None},
+    "schedule.completed": {"next_period": None},
+    "schedule_period.awaiting_amount": {"amount": None},
+    "schedule_period.charging": _tried("open"),
+    "schedule_period.failed": _tried("ended", failure=_WHY) | {"failure": _WHY},
+    "schedule_period.paid": _tried("paid"),
+    "schedule_period.requires_action": _tried("open"),
+    "schedule_period.retrying": _tried("ended", failure=_WHY) | {"next_try_at": "2027-02-01T06:00:04.000000Z"},
+    "schedule_period.skipped": {"skipped_because": "asked"},
     "webhook_endpoint.disabled": {"is_enabled": False, "disabled_because": "it answered 410"},
     "webhook_endpoint.failing": {"failing_since": MOMENT},
 }
@@ -248,11 +313,17 @@ ANSWERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "M-Pesa prompt": _WAITS | {"next_action": {"type": "prompt"}, "expires_at": LATER},
         "Card": _PAID_BY_CARD | {"reference": "order-1043"},
         "Card, captured later": _HELD | {"state": "authorized", "capture": "manual", "reference": "room-12"},
+        "A saved card, its owner away": _PAID_BY_CARD
+        | {"reference": None, "saved_method": sample_id("saved_method"), "customer": sample_id("customer")},
         "Declined": _HELD | {"state": "failed", "failure": _DECLINE, "attempts": [_REFUSED]},
     },
     "capture_payment": {"Captured": _PAID_BY_CARD | {"capture": "manual", "reference": "room-12"}},
     "cancel_payment": {"Cancelled": _WAITS | {"state": "cancelled"}},
     "simulate_payment": {"Not yet heard of": _WAITS | {"next_action": {"type": "prompt"}}},
+    "detach_saved_method": {"Given up": {"state": "detached", "is_default": False}},
+    "pause_schedule": {"Paused": {"state": "paused"}},
+    "cancel_schedule": {"Cancelled": {"state": "cancelled", "next_period": None}},
+    "skip_schedule_period": {"Skipped": {"state": "skipped", "skipped_because": "asked"}},
     "create_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
     "rotate_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
     "create_webhook_endpoint": {"Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},

@@ -73,10 +73,12 @@ def test_every_request_and_every_answer_has_an_example_that_fits_its_schema(docu
             assert faults_of(document, content["schema"], value) == [], where
 
 
-def test_every_parameter_in_a_path_has_an_example_that_has_the_form_of_an_id(document):
+def test_every_parameter_in_a_path_has_an_example_that_is_an_id_or_a_number(document):
     for name, _, operation in everything(document):
         for parameter in operation.get("parameters", ()):
-            if parameter.get("in") == "path":
+            if parameter.get("in") == "path" and parameter["schema"]["type"] == "integer":
+                assert parameter["example"] >= 1, (name, parameter["name"])
+            elif parameter.get("in") == "path":
                 assert re.fullmatch(r"[a-z]+_[0-9a-z]{26}", parameter["example"]), (name, parameter["name"])
 
 

@@ -17,6 +17,8 @@ NAMES_WHAT_IS_NOT_HERE = {
     "Assign unallocated receipt: To a payment that waits": "/payment",
     "Merge customer": "/duplicate",
     "Rotate provider account credentials": "/credentials",
+    "Create saved method": "/customer",
+    "Create schedule": "/customer",
 }
 """Requests that are about a second thing, or a secret, which only the merchant has; and the field that says so."""
 
