@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config import health, metrics_page, reference
 from merchants import doors
@@ -13,7 +13,7 @@ urlpatterns = [
     path("v1/openapi.json", reference.document),
     path("v1/", include("merchants.urls")),
     path("v1/", include("payments.urls")),
-    path("v1/<path:rest>", NoSuchPath.as_view()),
+    re_path(r"^v1/(?s:.*)$", NoSuchPath.as_view()),
     path("callbacks/<str:token>/<str:door>", doors.callback),
     path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),
     path("return/<str:token>", come_back),

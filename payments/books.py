@@ -90,7 +90,8 @@ _REFUNDS = """
             CASE WHEN refund.state IN ('created', 'pending') AND refund.origin = 'api' THEN refund.amount ELSE 0 END
         OR (booked.not_gone <> 0 AND NOT (
             refund.state IN ('failed', 'cancelled') AND booked.not_gone = -(
-                SELECT coalesce(sum(receipt.amount), 0) FROM payments_receipt receipt WHERE receipt.refund_id = refund.id
+                SELECT coalesce(sum(receipt.amount), 0)
+                FROM payments_receipt receipt WHERE receipt.refund_id = refund.id
             )
         ))
 """
