@@ -28,7 +28,8 @@ def web(world, settings, tmp_path):
     }
     sizes = ("--workers", str(opening.WEB_PROCESSES), "--blocking-threads", str(opening.WEB_THREADS))
     place = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port))
-    command = [sys.executable, "-m", "granian", *place, *sizes, "--log-level", "warning", "config.wsgi:application"]
+    patience = ("--workers-kill-timeout", "5", "--log-level", "warning")
+    command = [sys.executable, "-m", "granian", *place, *sizes, *patience, "config.wsgi:application"]
     with open(tmp_path / "web.log", "wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     http = session()
@@ -36,7 +37,10 @@ def web(world, settings, tmp_path):
     until(lambda: _answers(http, f"{url}/readyz"), seconds=30)
     yield url
     process.terminate()
-    process.wait(timeout=60)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _answers(http, url):

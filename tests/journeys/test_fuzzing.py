@@ -85,8 +85,9 @@ def test_whatever_a_key_sends_is_answered_as_documented(fuzz, other_shop):
     statuses = Counter(row.status for row in answered.only("status"))
     assert statuses[500] == 0
     took = {(row.method, row.route) for row in answered.filter(status__lt=300)}
-    asked = {(row.method, row.route) for row in answered.exclude(status=405)}
-    assert len(took) > 0.9 * len(asked), f"never carried out: {sorted(asked - took)}"
+    paths = client.get("openapi.json")["paths"]
+    asked = {(method.upper(), path) for path, methods in paths.items() for method in methods if method != "parameters"}
+    assert len(took & asked) > 0.8 * len(asked), f"never carried out: {sorted(asked - took)}"
 
 
 def test_whatever_nobody_sends_is_refused_as_documented(fuzz, other_shop):
