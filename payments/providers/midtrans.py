@@ -277,13 +277,17 @@ class Midtrans(PaymentProvider[Credentials, Options]):
         report = self._own(told, order)
         if report.word is not Word.REQUIRES_ACTION:
             return report
-        action = _understood(next_action, told, order)
+        action = next_action(told, order)
         if action is None:
             return replace(report, word=Word.UNKNOWN, provider_status=f"{report.provider_status}, not as asked")
         return replace(report, next_action=action)
 
     def _read_ended(self, order: Order, response: Response) -> Report:
-        return self._own(_transaction_shown(response), order)
+        """One that is pending still is the answer to something else: keys are shared by all calls."""
+        report = self._own(_transaction_shown(response), order)
+        if report.word is Word.REQUIRES_ACTION:
+            raise OutcomeUnknown("an end was asked for, and it is pending still")
+        return report
 
     def _read_status(self, order: Order, response: Response) -> Report:
         """A question that is refused says nothing; nor does a 404, as what was sent may still be on its way."""

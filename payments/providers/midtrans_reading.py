@@ -62,6 +62,13 @@ def read_transaction(told: Mapping[str, Any], words: Mapping[str, str]) -> Repor
 
 def next_action(told: Mapping[str, Any], order: Order) -> dict[str, str] | None:
     """What the payer is shown; None where it is not what was asked for, and must be shown to nobody."""
+    try:
+        return _shown(told, order)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def _shown(told: Mapping[str, Any], order: Order) -> dict[str, str] | None:
     if wire.rupiah(told["gross_amount"]) != order.money:
         return None
     code = told.get("qr_string")
@@ -73,11 +80,8 @@ def next_action(told: Mapping[str, Any], order: Order) -> dict[str, str] | None:
 
 
 def _agrees(code: object, money: Money) -> bool:
-    """Whether the code can be read, asks for that sum, and for nothing on top of it."""
-    try:
-        read = qris.parse(wire.text(code))
-    except qris.NotQris:
-        return False
+    """Whether the code asks for that sum, and for nothing on top of it. Raises qris.NotQris."""
+    read = qris.parse(wire.text(code))
     return (read.amount, read.tip) == (money, None)
 
 
