@@ -203,7 +203,8 @@ class TestQris(MidtransContract):
         order = self.ready(world, Kind.REFUND)
         told = world.wire.perform(world.provider.step(order))
         confirmed = world.receiver.wait(lambda callback: b"bank_confirmed_at" in callback.body)
-        first, notice = self.notice(world, Topic.REFUND, told.provider_id)
+        first = world.receiver.wait(lambda callback: b'"refunds"' in callback.body and callback is not confirmed)
+        notice = world.provider.read_callback(first)
         assert b"bank_confirmed_at" not in first.body
         assert notice == world.provider.read_callback(confirmed)
         assert (notice.report, notice.reference, notice.money) == (told, order.operation_key, self.money)
