@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import sys
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 
@@ -19,6 +21,7 @@ from simulators.settings import Settings
 
 THREADS = 32
 LOG_LENGTH = 2000
+KEEPS_METHOD = (307, 308)
 REORDER_GAP_SECONDS = 0.1
 STILL_RUNNING_SECONDS = 5.0
 TURN_SECONDS = 2.0
@@ -29,7 +32,8 @@ TURN_SECONDS = 2.0
 class Callback:
     """One message to one address; `write` gives body and headers anew for each attempt, as signatures age.
 
-    Messages `about` the same object come in the order in which they are due.
+    Messages `about` the same object come in the order in which they are due. `tries_after` says how many retries an
+    answer is worth to a company that looks at it; `hops` how many redirections that keep the method it follows.
     """
 
     url: str
@@ -37,6 +41,8 @@ class Callback:
     write: Callable[[], tuple[bytes, Mapping[str, str]]]
     about: str
     done: Callable[[], None] = lambda: None
+    tries_after: Callable[[int | str], int] = lambda result: sys.maxsize
+    hops: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
     started: bool = False
 
@@ -174,9 +180,9 @@ class Sender:
 
     def _schedule(self, seconds: float, callback: Callback, once: bool = False) -> None:
         retries = list(self._settings.callback_retries)
-        self.timer.later(seconds, lambda: self._attempt(callback, retries, once), callback.about)
+        self.timer.later(seconds, lambda: self._attempt(callback, retries, once, tried=0), callback.about)
 
-    def _attempt(self, callback: Callback, retries: list[float], once: bool) -> None:
+    def _attempt(self, callback: Callback, retries: list[float], once: bool, tried: int) -> None:
         with self._lock:
             if once and callback.started:
                 return
@@ -186,20 +192,24 @@ class Sender:
         callback.finished.set()
         if isinstance(status, int) and 200 <= status < 300:
             callback.done()
-        elif retries:
-            self.timer.later(retries[0], lambda: self._attempt(callback, retries[1:], False))
+        elif tried < min(len(retries), callback.tries_after(status)):
+            self.timer.later(retries[tried], lambda: self._attempt(callback, retries, False, tried + 1))
 
     def _post(self, callback: Callback) -> int | str:
         """The status of the answer, or the name of what went wrong on the way."""
         body, headers = callback.write()
         timeout = self._settings.callback_timeout_seconds
-        try:
-            answer = self._session().post(
-                callback.url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False
-            )
-        except (requests.RequestException, ValueError) as error:
-            return type(error).__name__
-        return answer.status_code
+        url, hops = callback.url, callback.hops
+        while True:
+            try:
+                answer = self._session().post(
+                    url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False
+                )
+            except (requests.RequestException, ValueError) as error:
+                return type(error).__name__
+            if answer.status_code not in KEEPS_METHOD or hops <= 0:
+                return answer.status_code
+            url, hops = urljoin(url, answer.headers.get("Location", "")), hops - 1
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):

@@ -35,8 +35,9 @@ KINDS: dict[str, str] = {
     "callback_before_answer": "the callback is delivered before this call is answered",
     "callback_under": "M-Pesa: less money moves than was asked, and the callback says so",
     "callback_over": "M-Pesa: more money moves than was asked, and the callback says so",
-    "callback_bad_signature": "Stripe: signed with another secret",
+    "callback_bad_signature": "Stripe, Midtrans: signed with another secret",
     "callback_old_timestamp": "Stripe: signed rightly, an hour ago",
+    "callback_tampered": "Midtrans: its status is changed after signing, which the signature does not cover",
 }
 SHORT_NAMES = {"html": "html_before", "empty": "empty_before", "fault": "fault_before"}
 
@@ -46,7 +47,7 @@ class Trouble:
     """What befalls the next `times` calls that match `on` ("POST /v1/refunds", wildcards allowed).
 
     `containing` narrows it to calls whose body or path holds that text, so that parallel tests do not meet.
-    `result_<code>` makes an M-Pesa initiator call end with that result code.
+    `result_<code>` makes an M-Pesa initiator call, or a Midtrans refund, end with that code.
     """
 
     do: str

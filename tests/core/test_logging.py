@@ -102,6 +102,8 @@ SECRETS = [
     "rk_live_4eC39HqLyjWDarjtT1zdp7dc",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "pm_1SampleCardToken",
+    "SB-Mid-server-EXAMPLEKEY01",
+    "Mid-client-EXAMPLE_KEY-01",
     "Bearer abcdefghijklmnop",
     "Basic bGFuZ286c2VjcmV0",
     "/callbacks/9f2c0d9f2c0d9f2c0d9f2c0d9f2c0d9f/events/0123456789abcdef",

@@ -1,11 +1,11 @@
-"""Stripe's scheme: a stamp and an HMAC over it and the raw body. The vector is its documentation's."""
+"""A stamp and an HMAC over it and the raw body (Stripe's), a plain SHA-512 (Midtrans'). The vectors are documented."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from core.crypto import Secret
-from core.signatures import BadSignature, timestamped_hmac_sha256
+from core.signatures import BadSignature, concatenated_sha512, timestamped_hmac_sha256
 
 BODY = b'{"id":"evt_1SampleW","object":"event"}'
 STAMP = 1795200004
@@ -84,3 +84,33 @@ def test_another_body_secret_or_digest_does_not_fit():
     ):
         with pytest.raises(BadSignature, match="no signature fits"):
             call()
+
+
+SIGNED = "ORD-778120045500.00"
+SHA512 = (
+    "6c49f2ce0f7fb5d6f12c9071370adfae0e02293edeeb05e113e0f816abbf7b56"
+    "0df8ed229caf4cbcbaaee26a44abd09c3ca40e4341375e7ab996ae37f4c58e55"
+)
+
+
+@pytest.mark.parametrize("keys", [("SB-Mid-server-EXAMPLEKEY01",), ("new", "SB-Mid-server-EXAMPLEKEY01")])
+def test_a_plain_sha512_by_any_of_our_secrets_is_accepted(keys: tuple[str, ...]):
+    concatenated_sha512(given=SHA512, text=SIGNED, secrets=[Secret(key) for key in keys])
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "keys"),
+    [
+        (SHA512, "ORD-778120045501.00", ("SB-Mid-server-EXAMPLEKEY01",)),
+        (SHA512, SIGNED, ("SB-Mid-server-EXAMPLEKEY02",)),
+        (SHA512, SIGNED, ()),
+        (SHA512.upper(), SIGNED, ("SB-Mid-server-EXAMPLEKEY01",)),
+        (SHA512[:-1], SIGNED, ("SB-Mid-server-EXAMPLEKEY01",)),
+        ("", SIGNED, ("SB-Mid-server-EXAMPLEKEY01",)),
+        ("\ud800", SIGNED, ("SB-Mid-server-EXAMPLEKEY01",)),
+        (SHA512, "\ud800", ("SB-Mid-server-EXAMPLEKEY01",)),
+    ],
+)
+def test_a_plain_sha512_that_does_not_fit_is_refused(given: str, text: str, keys: tuple[str, ...]):
+    with pytest.raises(BadSignature):
+        concatenated_sha512(given=given, text=text, secrets=[Secret(key) for key in keys])

@@ -16,6 +16,7 @@ import psycopg
 import requests
 from psycopg import sql
 
+from simulators import REGISTRY
 from tests.crash.processes import Crew, Program, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +53,7 @@ class Ports:
 
     @property
     def doors(self) -> int:
-        return self.gates + 2
+        return self.gates + len(REGISTRY)
 
 
 @dataclass
@@ -75,8 +76,9 @@ class Books:
 
 
 def choose_ports() -> Ports:
-    first = free_ports(6)
-    return Ports(web=first, gates=first + 1, simulators=first + 4)
+    companies = len(REGISTRY)
+    first = free_ports(2 + 2 * companies)
+    return Ports(web=first, gates=first + 1, simulators=first + 2 + companies)
 
 
 def environment_of(servers: Mapping[str, str], ports: Ports) -> dict[str, str]:

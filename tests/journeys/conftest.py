@@ -9,7 +9,7 @@ from django.db import connection
 
 from config.demonstration import opening
 from tests.payments.conftest import caller, certificate, companies, other_shop, server, shop, world
-from tests.payments.world import session, two_free_ports, until
+from tests.payments.world import session, free_neighbours, until
 
 __all__ = ["caller", "certificate", "companies", "other_shop", "server", "shop", "world"]
 
@@ -17,7 +17,7 @@ __all__ = ["caller", "certificate", "companies", "other_shop", "server", "shop",
 @pytest.fixture
 def web(world, settings, tmp_path):
     """The web server with its processes and threads as the demo starts it, on this test's database."""
-    port, database = two_free_ports(), connection.settings_dict
+    port, database = free_neighbours(), connection.settings_dict
     address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
     environment = os.environ | {
         "DATABASE_URL": f"postgresql://{address}/{database['NAME']}",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ import pytest
 from config import embedded, embedded_ground
 from config.demonstration.credentials import Credentials
 from config.demonstration.places import Places
+from simulators import REGISTRY
 
 SECONDS = 120
 
@@ -71,12 +72,12 @@ class Demo:
 
 
 def free_ports() -> tuple[int, int]:
-    """One for the web and the first of two for the simulators, below those that outgoing connections are given."""
+    """One for the web and the first of the simulators', below those that outgoing connections are given."""
     while True:
         port = random.randrange(20_000, 32_000)
-        with socket.socket() as web, socket.socket() as first, socket.socket() as second, suppress(OSError):
-            for place, probe in enumerate((web, first, second)):
-                probe.bind(("127.0.0.1", port + place))
+        with ExitStack() as held, suppress(OSError):
+            for place in range(1 + len(REGISTRY)):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port + place))
             return port, port + 1
 
 

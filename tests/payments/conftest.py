@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 import simulators
 from ledger import checking
-from tests.payments.world import Api, Company, Shop, World, two_free_ports
+from tests.payments.world import Api, Company, Shop, World, free_neighbours
 
 FAST_STRIPE = {
     "refund_seconds": 0.1,
@@ -31,7 +31,7 @@ FAST_MPESA = {
 
 @pytest.fixture(scope="session")
 def companies() -> Iterator[simulators.Running]:
-    with simulators.start(base_port=two_free_ports()) as running:
+    with simulators.start(base_port=free_neighbours()) as running:
         yield running
 
 

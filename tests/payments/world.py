@@ -4,7 +4,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+import simulators
 from core import clock
 from events import work
 from events.models import Attention, AuditEntry, Callback, Event, Transition
@@ -48,17 +49,20 @@ def until(found: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
     raise AssertionError("it did not happen in time")
 
 
-def two_free_ports() -> int:
-    """The first of two neighbours that nothing listens on: a provider's port goes by its place."""
+def free_neighbours() -> int:
+    """The first of as many ports as there are simulators: a provider's goes by its place. Nothing listens on them."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+        with ExitStack() as held, suppress(OSError, OverflowError):
+            first = _bound(held, 0)
+            for place in range(1, len(simulators.REGISTRY)):
+                _bound(held, first + place)
+            return first
+
+
+def _bound(held: ExitStack, port: int) -> int:
+    probe = held.enter_context(socket.socket())
+    probe.bind(("127.0.0.1", port))
+    return int(probe.getsockname()[1])
 
 
 def session() -> requests.Session:

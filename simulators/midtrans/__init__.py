@@ -1,0 +1,1 @@
+"""Midtrans, simulated: the Core API for QRIS and GoPay, with its notifications."""

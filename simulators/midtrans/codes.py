@@ -1,0 +1,45 @@
+"""The text of a QRIS code, written from the standard: id, length and value, and a CRC-16 at the end."""
+
+from __future__ import annotations
+
+ACQUIRERS = {"gopay": ("COM.GO-JEK.WWW", "93600914"), "airpay shopee": ("ID.CO.SHOPEE.WWW", "93600918")}
+
+
+def element(name: str, value: str) -> str:
+    return f"{name}{len(value):02}{value}"
+
+
+def crc(text: str) -> str:
+    """Polynomial 0x1021, beginning with 0xFFFF, bits in their order."""
+    register = 0xFFFF
+    for byte in text.encode():
+        register ^= byte << 8
+        for _ in range(8):
+            register = (register << 1) ^ 0x1021 if register & 0x8000 else register << 1
+            register &= 0xFFFF
+    return f"{register:04X}"
+
+
+def dynamic(*, amount: int, merchant_id: str, reference: str, acquirer: str) -> str:
+    """A code for one payment of whole rupiah; `reference` is the acquirer's own."""
+    domain, prefix = ACQUIRERS[acquirer]
+    digits = "".join(letter for letter in merchant_id if letter.isdigit())
+    account = element("00", domain) + element("01", prefix + digits.zfill(11)[-11:]) + element("02", merchant_id[:15])
+    national = element("00", "ID.CO.QRIS.WWW") + element("02", f"ID{digits.zfill(13)[-13:]}") + element("03", "UMI")
+    parts = [
+        element("00", "01"),
+        element("01", "12"),
+        element("26", account + element("03", "UMI")),
+        element("51", national),
+        element("52", "5812"),
+        element("53", "360"),
+        element("54", str(amount)),
+        element("58", "ID"),
+        element("59", "WARUNG CONTOH"),
+        element("60", "BANDUNG"),
+        element("61", "40115"),
+        element("62", element("01", reference[:25]) + element("07", "A01")),
+        "6304",
+    ]
+    text = "".join(parts)
+    return text + crc(text)
