@@ -151,6 +151,8 @@ class Notice:
     `money` is the refund's whole amount, whatever has moved yet. `payer` is the payer's account as the
     provider spells it, for comparing; `livemode` is None where unsaid. `payer_hint` is what may be shown of the
     payer, and `elsewhere` the account that a callback names where that is not the one whose path it came by.
+    `receipt` is the number of the money that a refund or a dispute is of, where the provider names that instead of
+    the payment.
     """
 
     topic: Topic
@@ -163,3 +165,4 @@ class Notice:
     livemode: bool | None = None
     payer_hint: str = ""
     elsewhere: str = ""
+    receipt: str = ""
