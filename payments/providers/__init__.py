@@ -5,6 +5,7 @@ from typing import Any
 from core.providers import Registry
 from payments.providers.base import PaymentProvider
 from payments.providers.mpesa import Mpesa
+from payments.providers.paypal import Paypal
 from payments.providers.stripe import Stripe
 
-REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry({"stripe": Stripe, "mpesa": Mpesa})
+REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry({"stripe": Stripe, "mpesa": Mpesa, "paypal": Paypal})
