@@ -147,7 +147,7 @@ class Paypal(PaymentProvider[Credentials, Options]):
             "reference_id": "default",
             "custom_id": order.reference,
             "invoice_id": order.reference,
-            "description": order.description[:_TEXT],
+            "description": _one_line(order.description),
             "soft_descriptor": self.options.soft_descriptor,
             "amount": self._amount(order.money),
             **self._lines(order),
@@ -192,7 +192,7 @@ class Paypal(PaymentProvider[Credentials, Options]):
         return {"amount": amount, "items": [self._item(line) for line in items]}
 
     def _item(self, line: Line) -> Mapping[str, Any]:
-        item = {"name": line.name[:_TEXT], "quantity": str(line.quantity), "sku": line.reference[:_TEXT]}
+        item = {"name": _one_line(line.name), "quantity": str(line.quantity), "sku": _one_line(line.reference)}
         return _without_empty({**item, "unit_amount": self._amount(line.unit_price)})
 
     def _write(self, order: Order, path: str, body: Mapping[str, Any]) -> Request:
@@ -344,6 +344,10 @@ class Paypal(PaymentProvider[Credentials, Options]):
 
 def _order_path(order: Order) -> str:
     return f"/v2/checkout/orders/{quote(order.provider_id, safe='')}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_TEXT]
 
 
 def _without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
