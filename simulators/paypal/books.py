@@ -47,11 +47,28 @@ class Books:
         self.payments: Table[JSON] = memory.table("payments")
         self.events: Table[JSON] = memory.table("events")
         self.subscriptions: Table[JSON] = memory.table("subscriptions")
+        # So that no call has to look through everything: payments by order, and orders by app and paid invoice.
+        self._by_order: dict[str, list[JSON]] = {}
+        self._paying: dict[tuple[str, str], str] = {}
+        for row in self.payments.rows():
+            self._index(row)
+
+    def _index(self, row: JSON) -> None:
+        self._by_order.setdefault(row["order"], []).append(row)
+        invoice = row["document"].get("invoice_id")
+        if invoice and row["kind"] != "refund":
+            self._paying.setdefault((row["app"], invoice), row["order"])
+
+    def order_paying(self, app: str, invoice: str) -> str:
+        """The order that has paid this invoice; empty when none has."""
+        return self._paying.get((app, invoice), "")
 
     def clear(self) -> None:
         with self.lock:
             for table in (self.orders, self.payments, self.events, self.subscriptions):
                 table.clear()
+            self._by_order.clear()
+            self._paying.clear()
 
     def order(self, app: str, id: str) -> JSON:
         return _own(self.orders.get(id), app)
@@ -70,23 +87,24 @@ class Books:
     def add(self, kind: str, cause: Cause, order: JSON, parent: str, document: JSON) -> JSON:
         made = new_id()
         stamped = {"id": made, **document, "create_time": now()}
-        return self.keep(
-            {
-                "id": made,
-                "kind": kind,
-                "app": order["app"],
-                "key": cause.key,
-                "order": order["id"],
-                "parent": parent,
-                "document": stamped,
-            }
-        )
+        row = {
+            "id": made,
+            "kind": kind,
+            "app": order["app"],
+            "key": cause.key,
+            "order": order["id"],
+            "parent": parent,
+            "document": stamped,
+        }
+        self._index(row)
+        return self.keep(row)
 
     def of(self, order_id: str, kind: str) -> list[JSON]:
-        return [row for row in self.payments.rows() if row["order"] == order_id and row["kind"] == kind]
+        return [row for row in self._by_order.get(order_id, []) if row["kind"] == kind]
 
-    def under(self, parent: str, kind: str) -> list[JSON]:
-        return [row for row in self.payments.rows() if row["parent"] == parent and row["kind"] == kind]
+    def under(self, above: JSON, kind: str) -> list[JSON]:
+        """What was made of an authorization or a capture."""
+        return [row for row in self.of(above["order"], kind) if row["parent"] == above["id"]]
 
     # How it is shown
 

@@ -139,12 +139,9 @@ class Orders:
 
     def _is_duplicate(self, order: JSON) -> bool:
         """Whether one of its invoices was paid by another order of the same app."""
-        invoices = {unit.get("invoice_id") for unit in order["document"]["units"]} - {None}
-        return any(
-            row["document"].get("invoice_id") in invoices
-            for row in self._books.payments.rows()
-            if row["kind"] != "refund" and row["order"] != order["id"] and row["app"] == order["app"]
-        )
+        invoices = [unit["invoice_id"] for unit in order["document"]["units"] if unit.get("invoice_id")]
+        paying = [self._books.order_paying(order["app"], invoice) for invoice in invoices]
+        return any(found not in ("", order["id"]) for found in paying)
 
 
 def plain(amount: JSON) -> JSON:

@@ -46,7 +46,7 @@ class Payments:
         return taken
 
     def _captured(self, held: JSON) -> int:
-        taken = self._books.under(held["id"], "capture")
+        taken = self._books.under(held, "capture")
         return sum(amounts.units_of(row["document"]["amount"]) for row in taken if row["document"]["status"] in LIVING)
 
     def void(self, cause: Cause, held: JSON) -> JSON:
@@ -103,7 +103,7 @@ class Payments:
         return made
 
     def _given_back(self, paid: JSON) -> int:
-        given = self._books.under(paid["id"], "refund")
+        given = self._books.under(paid, "refund")
         return sum(amounts.units_of(row["document"]["amount"]) for row in given if row["document"]["status"] in LIVING)
 
     def count(self, paid: JSON) -> None:
