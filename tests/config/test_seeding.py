@@ -8,13 +8,13 @@ from config.demonstration.credentials import Credentials
 from config.demonstration.places import Places
 from merchants import services
 from merchants.models import ApiKey, Merchant
-from tests.payments.world import two_free_ports
+from tests.crash.processes import free_ports
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_demo_whose_key_was_revoked_seeds_another_merchant_that_takes_over_the_app(tmp_path):
-    with simulators.start(base_port=two_free_ports()) as running:
+    with simulators.start(base_port=free_ports(len(simulators.REGISTRY))) as running:
         port = int(running.url("stripe").rpartition(":")[2])
         places = Places(name="test", folder=tmp_path, web_port=1, simulators_port=port)
         credentials = Credentials()

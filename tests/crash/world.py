@@ -16,6 +16,7 @@ import psycopg
 import requests
 from psycopg import sql
 
+from payments.providers import REGISTRY
 from tests.crash.processes import Crew, Program, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +72,7 @@ class Books:
 
 
 def choose_ports() -> Ports:
-    first = free_ports(6)
+    first = free_ports(4 + len(list(REGISTRY)))
     return Ports(web=first, gates=first + 1, simulators=first + 4)
 
 

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+import simulators
 from config import embedded, embedded_ground
 from config.demonstration.credentials import Credentials
 from config.demonstration.places import Places
@@ -29,12 +30,12 @@ class Demo:
 
     def __init__(self) -> None:
         self.name = f"test-demo-{uuid4().hex[:8]}"
-        web, simulators = free_ports()
+        web, first_simulator = free_ports()
         inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         self.environment = inherited | {
             "LANGO_DEMO_NAME": self.name,
             "LANGO_PORT": str(web),
-            "SIMULATORS_PORT": str(simulators),
+            "SIMULATORS_PORT": str(first_simulator),
         }
         self.places = Places.from_environment(self.environment)
 
@@ -71,12 +72,12 @@ class Demo:
 
 
 def free_ports() -> tuple[int, int]:
-    """One for the web and the first of two for the simulators, below those that outgoing connections are given."""
+    """One for the web and the first of the simulators', below those that outgoing connections are given."""
     while True:
         port = random.randrange(20_000, 32_000)
-        with socket.socket() as web, socket.socket() as first, socket.socket() as second, suppress(OSError):
-            for place, probe in enumerate((web, first, second)):
-                probe.bind(("127.0.0.1", port + place))
+        with ExitStack() as probes, suppress(OSError):
+            for place in range(1 + len(simulators.REGISTRY)):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port + place))
             return port, port + 1
 
 

@@ -12,7 +12,8 @@ from django.db import connection
 
 from config.demonstration import opening
 from payments.models import Operation, Payment
-from tests.payments.world import Api, session, two_free_ports, until
+from tests.crash.processes import free_ports
+from tests.payments.world import Api, session, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -23,7 +24,7 @@ CARD = {"amount": 1250, "currency": "USD", "method": "card", "payment_method": "
 @pytest.fixture
 def web(world, settings, tmp_path):
     """The web server with its processes and threads as the demo starts it, on this test's database."""
-    port, database = two_free_ports(), connection.settings_dict
+    port, database = free_ports(1), connection.settings_dict
     address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
     environment = os.environ | {
         "DATABASE_URL": f"postgresql://{address}/{database['NAME']}",

@@ -12,7 +12,8 @@ from pytest_django.live_server_helper import LiveServer
 
 import simulators
 from ledger import checking
-from tests.payments.world import Api, Company, Shop, World, two_free_ports
+from tests.crash.processes import free_ports
+from tests.payments.world import Api, Company, Shop, World
 
 FAST_STRIPE = {
     "refund_seconds": 0.1,
@@ -32,7 +33,7 @@ FAST_MPESA = {
 
 @pytest.fixture(scope="session")
 def companies() -> Iterator[simulators.Running]:
-    with simulators.start(base_port=two_free_ports()) as running:
+    with simulators.start(base_port=free_ports(len(simulators.REGISTRY))) as running:
         yield running
 
 

@@ -1,6 +1,5 @@
 """Our API and doors over HTTP, the companies' simulators on the other side, and a worker that runs when told."""
 
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -46,19 +45,6 @@ def until(found: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
             return value
         time.sleep(0.02)
     raise AssertionError("it did not happen in time")
-
-
-def two_free_ports() -> int:
-    """The first of two neighbours that nothing listens on: a provider's port goes by its place."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 def session() -> requests.Session:
