@@ -590,6 +590,16 @@ class PaymentProviderContract:
             with pytest.raises(Forged):
                 world.provider.verify(forged)
 
+    def test_a_provider_that_can_be_asked_vouches_for_its_own_callbacks_alone(self, world: World):
+        callback = self.genuine(world)
+        try:
+            world.provider.prove(callback)
+        except Unsupported:
+            return
+        changed_body = json.dumps(with_strange_keys(document(callback))).encode()
+        with pytest.raises(Forged):
+            world.provider.prove(replace(callback, body=changed_body))
+
     def test_truncated_and_foreign_bodies_are_unreadable_at_every_door(self, world: World):
         callback = self.genuine(world)
         size = len(callback.body)
