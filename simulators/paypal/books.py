@@ -18,6 +18,8 @@ from simulators.paypal.errors import not_found
 
 JSON = dict[str, Any]
 LETTERS = string.digits + string.ascii_uppercase
+PAYER = "SAMPLEPAYER01"
+SAVED = ("setup", "token")
 PATHS = {"capture": "captures", "authorization": "authorizations", "refund": "refunds"}
 SHOWN_UNIT = ("reference_id", "custom_id", "invoice_id", "description", "soft_descriptor", "amount", "items")
 
@@ -47,6 +49,7 @@ class Books:
         self.payments: Table[JSON] = memory.table("payments")
         self.events: Table[JSON] = memory.table("events")
         self.subscriptions: Table[JSON] = memory.table("subscriptions")
+        self.vault: Table[JSON] = memory.table("vault")
         # So that no call has to look through everything: payments by order, and orders by app and paid invoice.
         self._by_order: dict[str, list[JSON]] = {}
         self._paying: dict[tuple[str, str], str] = {}
@@ -65,7 +68,7 @@ class Books:
 
     def clear(self) -> None:
         with self.lock:
-            for table in (self.orders, self.payments, self.events, self.subscriptions):
+            for table in (self.orders, self.payments, self.events, self.subscriptions, self.vault):
                 table.clear()
             self._by_order.clear()
             self._paying.clear()
@@ -79,9 +82,20 @@ class Books:
             raise not_found()
         return row
 
+    def saved(self, app: str, kind: str, id: str) -> JSON:
+        """A setup or payment token."""
+        row = _own(self.vault.get(id), app)
+        if row["kind"] != kind:
+            raise not_found()
+        return row
+
+    def find(self, id: str) -> JSON | None:
+        return self.orders.get(id) or self.payments.get(id) or self.vault.get(id)
+
     def keep(self, row: JSON) -> JSON:
         row["document"]["update_time"] = now()
-        (self.payments if "kind" in row else self.orders).put(row["id"], row)
+        kind = row.get("kind")
+        (self.orders if kind is None else self.vault if kind in SAVED else self.payments).put(row["id"], row)
         return row
 
     def add(self, kind: str, cause: Cause, order: JSON, parent: str, document: JSON) -> JSON:

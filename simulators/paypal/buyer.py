@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
 from simulators.paypal.amounts import units_of
-from simulators.paypal.books import Books, Cause
+from simulators.paypal.books import PAYER, Books, Cause
 from simulators.paypal.magic import MAGIC_AMOUNTS
 from simulators.paypal.orders import Orders
 from simulators.paypal.payments import Payments
@@ -17,7 +17,6 @@ from simulators.paypal.settings import PaypalSettings
 from simulators.paypal.webhooks import Webhooks, dispute
 
 JSON = dict[str, Any]
-PAYER = "SAMPLEPAYER01"
 EMAIL = "buyer@example.com"
 OPEN = ("CREATED", "PAYER_ACTION_REQUIRED")
 Step = Callable[["Buyer", Cause, JSON], None]
@@ -34,7 +33,7 @@ class Buyer:
         if outcome not in EVERY_OUTCOME:
             raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(EVERY_OUTCOME)}")
         with self.books.lock:
-            row = self.books.orders.get(id) or self.books.payments.get(id)
+            row = self.books.find(id)
             if row is None:
                 raise KeyError(id)
             row = self._meant(row, outcome)
@@ -48,7 +47,7 @@ class Buyer:
 
     def _meant(self, row: JSON, outcome: str) -> JSON:
         """An order that is paid stands for its capture, where that is what the outcome is about."""
-        if "kind" in row or (row.get("kind", "order"), outcome) in OF_ORDERS:
+        if "kind" in row or ("order", outcome) in OF_ORDERS:
             return row
         captures = self.books.of(row["id"], "capture")
         return captures[-1] if captures else row
@@ -127,6 +126,12 @@ def _settled(status: str) -> Step:
     return lambda buyer, cause, row: buyer.settle(cause, row, status)
 
 
+def _allow(buyer: Buyer, cause: Cause, setup: JSON) -> None:
+    """The payer lets the account be saved."""
+    setup["document"]["status"] = "APPROVED"
+    buyer.books.keep(setup)
+
+
 def _nothing(buyer: Buyer, cause: Cause, order: JSON) -> None:
     """A payer who goes back to the shop changes nothing, and nobody is told."""
 
@@ -154,6 +159,7 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     ("capture", "PENDING"): {"complete": _settled("COMPLETED"), "deny": _settled("DECLINED")},
     ("capture", "COMPLETED"): _PAID,
     ("capture", "PARTIALLY_REFUNDED"): _PAID,
+    ("setup", "PAYER_ACTION_REQUIRED"): {"approve": _allow, "cancel": _nothing},
     ("authorization", "CREATED"): {"expire": Buyer.expire_authorization},
     ("refund", "PENDING"): {"complete": _settled("COMPLETED"), "fail": _settled("FAILED")},
     ("refund", "COMPLETED"): {"fail": _settled("FAILED")},
@@ -194,10 +200,13 @@ class Clock:
 def way_back(order: JSON, outcome: str) -> str:
     """Where the page sends the browser, with PayPal's words; empty where no address was given. Never proof."""
     cancelled = outcome == "cancel"
+    is_setup = "kind" in order
     back = str(order["cancel_url"] if cancelled else order["return_url"])
     if not back:
         return ""
-    words = {"token": order["id"]} | ({} if cancelled else {"PayerID": PAYER})
+    words = {"approval_token_id" if is_setup else "token": order["id"]} | (
+        {} if cancelled or is_setup else {"PayerID": PAYER}
+    )
     parts = urlsplit(back)
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *words.items()])
     return urlunsplit(parts._replace(query=query))

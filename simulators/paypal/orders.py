@@ -45,7 +45,7 @@ class Orders:
         if wallet is not None:
             document["payment_source"] = {"paypal": {}}
         word = MAGIC_AMOUNTS.get(amounts.hundredths(units[0]["amount"]) or 0, "")
-        row = {
+        row: JSON = {
             "id": made,
             "app": cause.app,
             "key": cause.key,
@@ -55,7 +55,16 @@ class Orders:
             "refuses": REFUSES.get(word, ""),
             "created": time.time(),
         }
-        return self._books.keep(row)
+        vault_id = str((wallet or {}).get("vault_id") or "")
+        return self._charge(cause, row, vault_id) if vault_id else self._books.keep(row)
+
+    def _charge(self, cause: Cause, order: JSON, vault_id: str) -> JSON:
+        """A saved account needs no approval: the order is captured or authorized at once, or is not made at all."""
+        saved = self._books.vault.get(vault_id)
+        if saved is None or saved["kind"] != "token" or saved["app"] != cause.app:
+            raise refused("TOKEN_ID_NOT_FOUND", field="/payment_source/paypal/vault_id")
+        order["document"] |= {"status": "APPROVED", "payment_source": saved["document"]["payment_source"]}
+        return (self.capture if order["document"]["intent"] == "CAPTURE" else self.authorize)(cause, order)
 
     def get(self, app: str, id: str) -> JSON:
         """An order that nobody has approved or captured in time is there no more. PaypalError 404."""
@@ -190,10 +199,8 @@ def _wallet(source: object, cause: Cause) -> JSON | None:
         return None
     if not isinstance(source, dict) or list(source) != ["paypal"] or not isinstance(source["paypal"], dict):
         raise refused("PAYMENT_SOURCE_CANNOT_BE_USED", field="/payment_source")
-    if source["paypal"].get("vault_id"):
-        if not cause.key:
-            raise PaypalError(400, "PAYPAL_REQUEST_ID_REQUIRED")
-        raise refused("TOKEN_ID_NOT_FOUND", field="/payment_source/paypal/vault_id")
+    if source["paypal"].get("vault_id") and not cause.key:
+        raise PaypalError(400, "PAYPAL_REQUEST_ID_REQUIRED")
     return dict(source["paypal"])
 
 

@@ -35,6 +35,19 @@ def approval_page(order: JSON) -> str:
     return pages.page("PayPal checkout", f"{head}<h1>Nothing to approve</h1>{done}")
 
 
+def agreement_page(setup: JSON) -> str:
+    """Where the payer lets an account be saved for later payments."""
+    head = "<header><span>Simulated PayPal</span><span>agreement</span></header>"
+    status = setup["document"]["status"]
+    if status != "PAYER_ACTION_REQUIRED":
+        return pages.page("PayPal agreement", f"{head}<h1>Nothing to approve</h1><p>{escape(status)}</p>")
+    action = f"/_simulator/agreements/approve?token={setup['id']}"
+    choices = {"approve": "Agree and continue", "cancel": "Cancel and return"}
+    described = str(setup["document"]["payment_source"]["paypal"].get("description") or "Later payments")
+    asked = pages.card("Save PayPal", [described], pages.buttons(action, "", choices))
+    return pages.page("PayPal agreement", f"{head}<h1>Pay by PayPal from now on?</h1>{asked}")
+
+
 def _lines(unit: JSON) -> list[str]:
     items = [f"{item.get('quantity')} x {item.get('name')}" for item in unit.get("items") or []]
     return [str(unit.get("description") or "Payment"), *items]

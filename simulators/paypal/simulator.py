@@ -14,17 +14,18 @@ from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.paypal import certificates
 from simulators.paypal.amounts import hundredths
-from simulators.paypal.books import Books, Cause
+from simulators.paypal.books import SAVED, Books, Cause
 from simulators.paypal.buyer import Buyer, Clock, known_as, way_back
 from simulators.paypal.errors import PaypalError, invalid, new_debug_id
 from simulators.paypal.ledger import ledger_of
 from simulators.paypal.magic import MAGIC_AMOUNTS
 from simulators.paypal.orders import Orders
-from simulators.paypal.pages import approval_page, orders_page
+from simulators.paypal.pages import agreement_page, approval_page, orders_page
 from simulators.paypal.payments import Payments
 from simulators.paypal.request_ids import LONGEST, Requests
 from simulators.paypal.settings import PaypalSettings
 from simulators.paypal.tokens import Tokens
+from simulators.paypal.vault import Vault
 from simulators.paypal.webhooks import Webhooks
 from simulators.server import Answer, Handle, Request, Router
 from simulators.simulator import Simulator
@@ -49,6 +50,7 @@ class Paypal(Simulator):
         self.requests = Requests(memory)
         self.orders = Orders(self.books, self.settings)
         self.payments = Payments(self.books, self.orders)
+        self.vault = Vault(self.books)
         self.webhooks = Webhooks(self.books, self.settings, self.sender)
         self.buyer = Buyer(self.books, self.orders, self.payments, self.webhooks)
         self.clock = Clock(self.buyer, self.settings, self.sender)
@@ -75,6 +77,20 @@ class Paypal(Simulator):
             "GET /v2/payments/refunds/{refund}": self._show(lambda c, r: books.payment(c.app, "refund", _id(r))),
             "GET /v1/notifications/certs/{certificate}": self.webhooks.certificate,
             **self._webhook_routes(),
+            **self._vault_routes(),
+        }
+
+    def _vault_routes(self) -> dict[str, Handle]:
+        path, vault, books = "/v3/vault", self.vault, self.books
+        return {
+            f"POST {path}/setup-tokens": self._make(lambda c, r: vault.set_up(c, _body(r))),
+            f"GET {path}/setup-tokens/{{token}}": self._show(lambda c, r: books.saved(c.app, "setup", _id(r))),
+            f"POST {path}/payment-tokens": self._make(lambda c, r: vault.save(c, _body(r))),
+            f"GET {path}/payment-tokens": self._plain(
+                lambda c, r: vault.listed(c.app, dict(r.query).get("customer_id", ""), r.origin)
+            ),
+            f"GET {path}/payment-tokens/{{token}}": self._show(lambda c, r: books.saved(c.app, "token", _id(r))),
+            f"DELETE {path}/payment-tokens/{{token}}": self._forget_token,
         }
 
     def _webhook_routes(self) -> dict[str, Handle]:
@@ -126,8 +142,7 @@ class Paypal(Simulator):
                 )
                 earlier = self.requests.made(name, lifetime)
                 if earlier:
-                    row = self.books.orders.get(earlier) or self.books.payments.get(earlier) or {}
-                    return self._made(cause, request, row, 200)
+                    return self._made(cause, request, self.books.find(earlier) or {}, 200)
                 row = self._worked(cause, request, work)
                 self.requests.keep(name, row["id"])
             return self._made(cause, request, row)
@@ -147,9 +162,11 @@ class Paypal(Simulator):
         return self._answer(request, row, status, whole="representation" in request.header("Prefer"))
 
     def _answer(self, request: Request, row: JSON, status: int, *, whole: bool) -> Answer:
+        kind = row.get("kind")
         with self.books.lock:
-            is_payment = "kind" in row
-            view = (self.books.payment_view if is_payment else self.books.order_view)(row, request.origin)
+            if kind in SAVED:
+                return _json(self.vault.view(row, request.origin), status)
+            view = (self.books.payment_view if kind else self.books.order_view)(row, request.origin)
         if not whole:
             view = {name: view[name] for name in ("id", "status", "links")}
         return _json(view, status)
@@ -172,6 +189,10 @@ class Paypal(Simulator):
         if "representation" in request.header("Prefer"):
             return self._answer(request, held, 200, whole=True)
         return Answer(204, b"", headers={"Paypal-Debug-Id": new_debug_id()})
+
+    def _forget_token(self, request: Request) -> Answer:
+        self.vault.delete(self._cause(request).app, _id(request))
+        return Answer(204, b"")
 
     def _unsubscribe(self, request: Request) -> Answer:
         self.webhooks.unsubscribe(self._cause(request).app, _id(request))
@@ -228,21 +249,22 @@ class Paypal(Simulator):
         match request.method, request.path:
             case "GET", "/_simulator/certificate":
                 return Answer(200, certificates.authority().encode(), "application/x-pem-file")
-            case "GET" | "POST", "/_simulator/checkoutnow":
+            case "GET" | "POST", "/_simulator/checkoutnow" | "/_simulator/agreements/approve":
                 return self._approval(request)
         return None
 
     def _approval(self, request: Request) -> Answer | None:
-        order = self.books.orders.get(dict(request.query).get("token", ""))
-        if order is None:
+        order = self.books.find(dict(request.query).get("token", ""))
+        if order is None or order.get("kind", "setup") != "setup":
             return None
+        show = agreement_page if "kind" in order else approval_page
         if request.method == "GET":
-            return Answer.of_html(approval_page(order))
+            return Answer.of_html(show(order))
         outcome = dict(request.form).get("outcome", "")
         with contextlib.suppress(Conflict, ValueError):
             self.simulate({"id": order["id"], "outcome": outcome})
         back = way_back(order, outcome)
-        return Answer.redirect(back) if back else Answer.of_html(approval_page(order))
+        return Answer.redirect(back) if back else Answer.of_html(show(order))
 
     def credentials(self) -> dict[str, str]:
         shown = {f"app {client}": secret for client, secret in self.settings.apps.items()}

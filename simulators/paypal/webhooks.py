@@ -82,7 +82,7 @@ class Webhooks:
     def _resource(self, kind: str, row: JSON) -> JSON:
         if kind == "checkout-order":
             return self._books.order_view(row, self.base_url)
-        if kind in ("dispute", "payment-approval"):
+        if kind in ("dispute", "payment-approval", "payment_token"):
             return dict(row["resource"])
         shown = self._books.payment_view(row, self.base_url)
         if kind == "refund":

@@ -411,6 +411,77 @@ def test_a_magic_amount_troubles_a_key_once(wire):
     assert wire.create("66610", "JPY", key="j").status_code == 429
 
 
+# Saved accounts
+
+
+def set_up(wire, **options):
+    context = {"return_url": RETURN, "cancel_url": CANCEL}
+    body = {"customer": {"id": "customer_7"}, "payment_source": {"paypal": {"experience_context": context}}}
+    return wire.call("POST", "/v3/vault/setup-tokens", body, **options)
+
+
+def save(wire, setup, **options):
+    body = {"payment_source": {"token": {"id": setup, "type": "SETUP_TOKEN"}}}
+    return wire.call("POST", "/v3/vault/payment-tokens", body, **options)
+
+
+def saved(wire):
+    setup = set_up(wire).json()["id"]
+    wire.simulate(id=setup, outcome="approve")
+    return save(wire, setup).json()["id"]
+
+
+def charge(wire, token, key="charge", **changes):
+    body = wire.body(**changes) | {"payment_source": {"paypal": {"vault_id": token}}}
+    return wire.call("POST", ORDERS, body, key=key)
+
+
+def test_an_account_is_saved_once_its_payer_has_agreed(wire, receiver):
+    wire.settings(webhook_url=receiver.url)
+    setup = set_up(wire, key="s")
+    assert (setup.status_code, setup.json()["status"]) == (201, "PAYER_ACTION_REQUIRED")
+    assert set_up(wire, key="s").json()["id"] == setup.json()["id"]
+    assert issue(save(wire, setup.json()["id"])) == (422, "TOKEN_NOT_APPROVED")
+    page = rels(setup.json())["approve"]
+    assert "Agree and continue" in requests.get(page, timeout=5).text
+    back = requests.post(page, data={"outcome": "approve"}, allow_redirects=False, timeout=5)
+    assert back.headers["Location"] == f"{RETURN}&approval_token_id={setup.json()['id']}"
+    token = save(wire, setup.json()["id"], key="t")
+    assert (token.status_code, token.json()["customer"]) == (201, {"id": "customer_7"})
+    assert token.json()["payment_source"]["paypal"]["account_id"] == "SAMPLEPAYER01"
+    assert save(wire, setup.json()["id"], key="t").status_code == 200
+    assert receiver.wait(1)[0]["event_type"] == "VAULT.PAYMENT-TOKEN.CREATED"
+
+
+def test_a_saved_account_is_charged_at_once_under_its_key(wire):
+    token = saved(wire)
+    paid = charge(wire, token)
+    assert (paid.status_code, paid.json()["status"]) == (201, "COMPLETED")
+    assert paid.json()["purchase_units"][0]["payments"]["captures"][0]["amount"] == money("12.50")
+    assert charge(wire, token).json()["id"] == paid.json()["id"]
+    held = charge(wire, token, "held", intent="AUTHORIZE").json()
+    assert held["purchase_units"][0]["payments"]["authorizations"][0]["status"] == "CREATED"
+    assert issue(charge(wire, token, "")) == (400, "PAYPAL_REQUEST_ID_REQUIRED")
+
+
+def test_a_charge_that_is_refused_makes_no_order(wire):
+    assert issue(charge(wire, saved(wire), value="66622.00")) == (422, "TRANSACTION_REFUSED")
+    assert wire.entries() == []
+
+
+def test_a_saved_account_is_listed_until_it_is_deleted_and_is_its_app_s_alone(wire):
+    token = saved(wire)
+    listed = wire.call("GET", "/v3/vault/payment-tokens?customer_id=customer_7").json()
+    assert [kept["id"] for kept in listed["payment_tokens"]] == [token]
+    stranger = {"app": "lango-simulator-client-2"}
+    assert wire.call("GET", f"/v3/vault/payment-tokens/{token}", **stranger).status_code == 404
+    wire.call("DELETE", f"/v3/vault/payment-tokens/{token}", **stranger)
+    assert wire.call("GET", f"/v3/vault/payment-tokens/{token}").json()["id"] == token
+    for _ in range(2):
+        assert wire.call("DELETE", f"/v3/vault/payment-tokens/{token}").status_code == 204
+    assert issue(charge(wire, token)) == (422, "TOKEN_ID_NOT_FOUND")
+
+
 # Webhooks
 
 
@@ -511,7 +582,7 @@ def test_an_event_can_be_read_again_and_sent_again(wire, receiver):
 
 
 def test_what_is_not_simulated_is_refused_in_paypal_s_words(wire):
-    assert wire.call("GET", "/v3/vault/payment-tokens").json()["name"] == "RESOURCE_NOT_FOUND"
+    assert wire.call("GET", "/v1/customer/disputes").json()["name"] == "RESOURCE_NOT_FOUND"
     assert wire.call("DELETE", ORDERS).status_code == 405
 
 
