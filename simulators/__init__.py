@@ -12,15 +12,17 @@ from types import TracebackType
 from simulators.memory import Memory
 from simulators.midtrans.simulator import Midtrans
 from simulators.mpesa.simulator import Mpesa
+from simulators.paypal.simulator import Paypal
 from simulators.server import Server
 from simulators.simulator import Simulator
 from simulators.stripe.simulator import Stripe
 
 # A simulator's port is the base port plus its place here, so new ones go to the end.
-REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans]] = {
+REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal]] = {
     "stripe": Stripe,
     "mpesa": Mpesa,
     "midtrans": Midtrans,
+    "paypal": Paypal,
 }
 BASE_PORT = 12110
 

@@ -6,6 +6,14 @@ from core.providers import Registry
 from payments.providers.base import PaymentProvider
 from payments.providers.midtrans import Midtrans
 from payments.providers.mpesa import Mpesa
+from payments.providers.paypal import Paypal
 from payments.providers.stripe import Stripe
 
-REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry({"stripe": Stripe, "mpesa": Mpesa, "midtrans": Midtrans})
+REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry(
+    {
+        "stripe": Stripe,
+        "mpesa": Mpesa,
+        "midtrans": Midtrans,
+        "paypal": Paypal,
+    }
+)

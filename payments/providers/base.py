@@ -162,7 +162,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request to send, and how to read its answer.
+    """A request to send, and how to read its answer. Reading may make further calls, where what is to be written
+    depends on how the payment stands: then the same key goes along with every one.
 
     `read` raises NothingCreated for answers that the adapter's table lists as such, OutcomeUnknown for
     everything that it cannot tell; a decline is a report, not an exception.
@@ -329,6 +330,13 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def verify(self, callback: RawCallback) -> None:
         """Raise Forged when the signature does not fit; a provider that signs nothing has nothing to raise."""
         return None
+
+    def prove(self, callback: RawCallback) -> None:
+        """Ask the provider whether it sent this very callback: full proof at a door that is weak.
+
+        Raises Forged when it did not, NothingCreated or OutcomeUnknown when that cannot be told.
+        """
+        raise Unsupported(f"{self.name} cannot be asked whether a callback is its own")
 
     @abstractmethod
     def read_callback(self, callback: RawCallback) -> Notice:

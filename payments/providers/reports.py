@@ -130,6 +130,8 @@ class Notice:
     provider spells it, for comparing; `money_id` is the number of the money that the callback says has moved, which
     it may give without an amount; `livemode` is None where unsaid. `payer_hint` is what may be shown of the
     payer, and `elsewhere` the account that a callback names where that is not the one whose path it came by.
+    `receipt` is the number of the money that a refund or a dispute is of, where the provider names that instead of
+    the payment.
     """
 
     topic: Topic
@@ -143,3 +145,4 @@ class Notice:
     livemode: bool | None = None
     payer_hint: str = ""
     elsewhere: str = ""
+    receipt: str = ""

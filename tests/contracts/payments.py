@@ -57,9 +57,10 @@ from tests.contracts.world import (
     with_strange_keys,
 )
 
-WRITES = [Kind.CREATE, Kind.CAPTURE, Kind.CANCEL, Kind.REFUND]
+WRITES = [Kind.CREATE, Kind.CONFIRM, Kind.CAPTURE, Kind.CANCEL, Kind.REFUND]
 DONE = {
     Kind.CREATE: Word.SUCCEEDED,
+    Kind.CONFIRM: Word.SUCCEEDED,
     Kind.CAPTURE: Word.SUCCEEDED,
     Kind.CANCEL: Word.CANCELLED,
     Kind.REFUND: Word.SUCCEEDED,
@@ -187,27 +188,42 @@ class PaymentProviderContract:
         report = self.answered(world, order, world.wire.perform(world.provider.step(order)), "approve")
         receipt = report.moved[0].provider_money_id if report.moved else ""
         if report.word is Word.SUCCEEDED and not receipt:
-            receipt = self.noticed(world, Topic.PAYMENT, report.provider_id).moved[0].provider_money_id
+            receipt = self.noticed_paid(world, report.provider_id).moved[0].provider_money_id
         return Paid(replace(order, provider_id=report.provider_id), report, receipt)
 
     def answered(self, world: World, order: Order, report: Report, outcome: str) -> Report:
-        """What came of it once the payer, where one is asked, has answered."""
+        """What came of it once the payer, where one is asked, has answered; an approval is gone on with."""
         if report.word is not Word.REQUIRES_ACTION:
             return report
-        world.control.post("simulate", reference=order.reference, outcome=outcome)
-        asked = replace(order, provider_id=report.provider_id)
-        return world.wire.perform(world.provider.fetch(asked))
+        asked = self.asked_of_payer(world, order, report, outcome)
+        report = world.wire.perform(world.provider.fetch(asked))
+        if report.word is Word.APPROVED:
+            confirmation = replace(asked, kind=Kind.CONFIRM, operation_key=ids.new_id("op"))
+            return world.wire.perform(world.provider.step(confirmation))
+        return report
 
-    def notice(self, world: World, topic: Topic, provider_id: str = "") -> tuple[RawCallback, Notice]:
-        """The first callback on that topic, about that object."""
+    def asked_of_payer(self, world: World, order: Order, report: Report, outcome: str) -> Order:
+        """The order once its payer has done what `outcome` says."""
+        world.control.post("simulate", reference=order.reference, outcome=outcome)
+        return replace(order, provider_id=report.provider_id)
+
+    def notice(
+        self, world: World, topic: Topic, provider_id: str = "", word: Word | None = None
+    ) -> tuple[RawCallback, Notice]:
+        """The first callback on that topic, about that object, with that word."""
 
         def fits(callback: RawCallback) -> bool:
             notice = world.provider.read_callback(callback)
-            about = notice.report.provider_id if notice.report else ""
-            return notice.topic is topic and provider_id in ("", about)
+            about, told = (notice.report.provider_id, notice.report.word) if notice.report else ("", None)
+            return notice.topic is topic and provider_id in ("", about) and word in (None, told)
 
         callback = world.receiver.wait(fits)
         return callback, world.provider.read_callback(callback)
+
+    def noticed_paid(self, world: World, provider_id: str) -> Report:
+        report = self.notice(world, Topic.PAYMENT, provider_id, Word.SUCCEEDED)[1].report
+        assert report is not None
+        return report
 
     def noticed(self, world: World, topic: Topic, provider_id: str = "") -> Report:
         report = self.notice(world, topic, provider_id)[1].report
@@ -221,6 +237,13 @@ class PaymentProviderContract:
             pytest.skip(f"does not declare {kind}")
         if kind is Kind.CREATE:
             return self.order(world)
+        if kind is Kind.CONFIRM:
+            order = self.order(world)
+            report = world.wire.perform(world.provider.step(order))
+            if report.word is not Word.REQUIRES_ACTION:
+                pytest.skip("nobody has to approve it first")
+            approved = self.asked_of_payer(world, order, report, "approve")
+            return replace(approved, kind=Kind.CONFIRM, operation_key=ids.new_id("op"))
         held = kind is not Kind.REFUND and capabilities.methods[self.method].manual_capture
         if kind is Kind.CANCEL and not held:
             # What is collected at once can be let go only before it is paid.
@@ -545,11 +568,11 @@ class PaymentProviderContract:
 
     def genuine(self, world: World) -> RawCallback:
         paid = self.paid(world)
-        return self.notice(world, Topic.PAYMENT, paid.report.provider_id)[0]
+        return self.notice(world, Topic.PAYMENT, paid.report.provider_id, Word.SUCCEEDED)[0]
 
     def test_a_callback_tells_of_the_payment_that_it_is_about(self, world: World):
         paid = self.paid(world)
-        callback, notice = self.notice(world, Topic.PAYMENT, paid.report.provider_id)
+        callback, notice = self.notice(world, Topic.PAYMENT, paid.report.provider_id, Word.SUCCEEDED)
         world.provider.verify(callback)
         assert callback.door in world.provider.capabilities.doors
         assert notice.report is not None
@@ -573,6 +596,16 @@ class PaymentProviderContract:
         for forged in forgeries:
             with pytest.raises(Forged):
                 world.provider.verify(forged)
+
+    def test_a_provider_that_can_be_asked_vouches_for_its_own_callbacks_alone(self, world: World):
+        callback = self.genuine(world)
+        try:
+            world.provider.prove(callback)
+        except Unsupported:
+            return
+        changed_body = json.dumps(with_strange_keys(document(callback))).encode()
+        with pytest.raises(Forged):
+            world.provider.prove(replace(callback, body=changed_body))
 
     def test_truncated_and_foreign_bodies_are_unreadable_at_every_door(self, world: World):
         callback = self.genuine(world)
@@ -616,7 +649,7 @@ class PaymentProviderContract:
 
     def arrival(self, world: World) -> RawCallback:
         """A callback about money that a payer sent by themselves, typing the reference "LUNCH". For who has doors of
-        no operation's without full proof."""
+        no operation's that nothing signs."""
         raise NotImplementedError
 
     def test_the_addresses_of_its_doors_are_registered_by_a_call_where_it_declares_so(self, world: World):
@@ -711,7 +744,7 @@ class PaymentProviderContract:
 
     def standing(self, world: World) -> bool:
         doors = world.provider.capabilities.doors.values()
-        return any(door.proof is Proof.WEAK and not door.per_operation for door in doors)
+        return any(door.proof is Proof.WEAK and not (door.per_operation or door.signed) for door in doors)
 
     # Secrets
 

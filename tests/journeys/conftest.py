@@ -9,7 +9,7 @@ from django.db import connection
 
 from config.demonstration import opening
 from tests.payments.conftest import caller, certificate, companies, other_shop, server, shop, world
-from tests.payments.world import session, free_neighbours, until
+from tests.payments.world import free_neighbours, session, until
 
 __all__ = ["caller", "certificate", "companies", "other_shop", "server", "shop", "world"]
 

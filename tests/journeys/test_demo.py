@@ -30,12 +30,12 @@ class Demo:
 
     def __init__(self) -> None:
         self.name = f"test-demo-{uuid4().hex[:8]}"
-        web, simulators = free_ports()
+        web, first_simulator = free_ports()
         inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         self.environment = inherited | {
             "LANGO_DEMO_NAME": self.name,
             "LANGO_PORT": str(web),
-            "SIMULATORS_PORT": str(simulators),
+            "SIMULATORS_PORT": str(first_simulator),
         }
         self.places = Places.from_environment(self.environment)
 
