@@ -9,9 +9,9 @@ from events import inbox, sealing
 from events.inbox import Arrival, DoorAnswer
 from events.models import Callback
 from merchants.models import ProviderAccount
-from payments import arrivals, proven_callbacks, weak_callbacks
+from payments import arrivals, deciding_callbacks, named_callbacks, proven_callbacks
 from payments.models import Attempt, Operation, ReportedReceipt
-from payments.providers.base import Admission, CallbackAnswer, Notice, PaymentProvider, RawCallback, Topic
+from payments.providers.base import Admission, CallbackAnswer, PaymentProvider, RawCallback, Topic
 from payments.services import connections, reporting, resolving
 
 
@@ -62,23 +62,24 @@ class PaymentCallbacks:
         adapter = connections.connect(ProviderAccount.objects.get(pk=callback.account))
         raw = RawCallback(callback.door, *inbox.contents(callback))
         try:
-            self._follow(callback, adapter.read_callback(raw))
+            self._follow(callback, adapter, raw)
         except Unreadable as fault:
             inbox.finish(callback, Callback.State.PARKED, note=f"unreadable: {fault}")
 
-    def _follow(self, callback: Callback, notice: Notice) -> None:
+    def _follow(self, callback: Callback, adapter: PaymentProvider[Any, Any], raw: RawCallback) -> None:
+        notice = adapter.read_callback(raw)
         if notice.livemode is not None and notice.livemode != callback.livemode:
             inbox.finish(callback, Callback.State.QUARANTINED, note="its mode is not the account's")
         elif ReportedReceipt.is_named(callback.operation):
             arrivals.follow_answer(callback, notice)
-        elif callback.operation:
-            weak_callbacks.question(callback, notice)
-        elif self.doors[callback.door].proof is Proof.FULL:
-            proven_callbacks.follow(callback, notice)
         elif notice.topic in (Topic.ARRIVAL, Topic.VALIDATION):
             arrivals.follow(callback, notice)
+        elif self.doors[callback.door].proof is Proof.WEAK:
+            named_callbacks.follow(callback, notice, adapter, raw)
+        elif self.doors[callback.door].wants_answer and notice.topic is Topic.PAYMENT:
+            deciding_callbacks.follow(callback, notice)
         else:
-            inbox.finish(callback, Callback.State.UNMATCHED, note="names no operation")
+            proven_callbacks.follow(callback, notice)
 
 
 def _raw(arrival: Arrival) -> RawCallback:

@@ -262,13 +262,8 @@ class Operation(Work, Subjected):
             state_is_known(states.OPERATION, name="operation_state_is_known"),
             models.UniqueConstraint(
                 fields=["attempt"],
-                name="one_open_capture_or_cancel",
-                condition=Q(kind__in=["capture", "cancel"], state__in=["created", "sending", "unknown"]),
-            ),
-            models.UniqueConstraint(
-                fields=["attempt"],
-                name="one_open_confirm",
-                condition=Q(kind="confirm", state__in=["created", "sending", "unknown"]),
+                name="one_open_change",
+                condition=Q(kind__in=["confirm", "capture", "cancel"], state__in=["created", "sending", "unknown"]),
             ),
             models.UniqueConstraint(
                 fields=["dispute"],

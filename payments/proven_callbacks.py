@@ -28,7 +28,7 @@ def follow(callback: Callback, notice: Notice) -> None:
 
 
 def _apply_payment(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
-    attempt = _find_attempt(callback, report.provider_id, notice.reference)
+    attempt = find_attempt(callback, notice, report.provider_id)
     if attempt is None:
         inbox.finish(callback, Callback.State.UNMATCHED, note=f"no payment here is {report.provider_id!r}")
         return
@@ -40,7 +40,7 @@ def _apply_payment(callback: Callback, notice: Notice, report: Report, because: 
 
 
 def _apply_refund(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
-    attempt = _find_attempt(callback, notice.payment_provider_id, "")
+    attempt = find_attempt(callback, notice, notice.payment_provider_id)
     if attempt is None:
         note = f"no payment here is {notice.payment_provider_id!r}"
         inbox.finish(callback, Callback.State.UNMATCHED, note=note)
@@ -53,10 +53,14 @@ def _apply_refund(callback: Callback, notice: Notice, report: Report, because: B
 
 
 def _apply_dispute(callback: Callback, notice: Notice, report: Report, because: Because) -> None:
-    attempt = _find_attempt(callback, notice.payment_provider_id, "")
+    attempt = find_attempt(callback, notice, notice.payment_provider_id)
     if attempt is None:
         note = f"no payment here is {notice.payment_provider_id!r}"
         inbox.finish(callback, Callback.State.UNMATCHED, note=note)
+        return
+    if report.dispute is None:
+        note = f"{report.provider_id} disputes {attempt.payment_id}; answer it at {callback.provider}'s dashboard"
+        inbox.finish(callback, Callback.State.PARKED, subject=attempt.payment_id, note=note)
         return
     with transaction.atomic():
         locked = lock_attempt(attempt)
@@ -86,12 +90,18 @@ def _apply_saved(callback: Callback, notice: Notice, report: Report, because: Be
         inbox.finish(callback, settled_state(report), subject=locked.pk, note=report.provider_status)
 
 
-def _find_attempt(callback: Callback, provider_id: str, reference: str) -> Attempt | None:
-    """Only within the account that the token names (money.md 13)."""
-    attempts = Attempt.objects.select_related("account").filter(account=callback.account)
+def find_attempt(callback: Callback, notice: Notice, provider_id: str) -> Attempt | None:
+    """The attempt that the notice names, only within the account that the token names (money.md 13).
+
+    By the provider's id of the payment, by the number of its money, or by our reference while the id is not known.
+    """
+    attempts = Attempt.objects.select_related("account", "payment").filter(account=callback.account)
     found = attempts.filter(provider_id=provider_id).first() if provider_id else None
-    if found is None and reference:
-        found = attempts.filter(provider_reference=reference, provider_id="").first()
+    if found is None and notice.receipt:
+        found = attempts.filter(receipts__provider_money_id=notice.receipt).first()
+    if found is None and notice.reference and notice.topic is Topic.PAYMENT:
+        named = attempts.filter(provider_reference=notice.reference)
+        found = named.filter(provider_id="").first() if provider_id else named.first()
     return found
 
 

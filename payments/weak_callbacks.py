@@ -8,6 +8,7 @@ from django.db import transaction
 from core import clock
 from core.crypto import Secret
 from core.money import Money
+from core.providers import Lookup
 from events import inbox, sealing
 from events.models import Callback
 from events.transitions import record
@@ -17,20 +18,21 @@ from payments.providers.base import Failure, FailureCode, Kind, Notice, Report, 
 from payments.services import booking, refund_booking, resolving
 from payments.services.booking import Because
 from payments.services.locking import lock_operation
-from payments.services.operations import recognise, schedule
+from payments.services.operations import OPEN_REFUND, recognise, schedule
 from payments.services.preparing import declaration
 
 _STILL_WAITING_SECONDS, _WAITS = 5, 36
+_STILL_OPEN = (Word.PENDING, Word.REQUIRES_ACTION)
 
 
-def question(callback: Callback, notice: Notice) -> None:
+def question(callback: Callback, operation: Operation, notice: Notice) -> None:
     """Ask what the callback about one of our operations gives reason to ask, and finish it by the answer."""
-    related = ("attempt__payment", "attempt__account", "refund", "about")
-    operation = Operation.objects.select_related(*related).get(pk=callback.operation)
     if operation.kind == Kind.LOOKUP:
         _answer_to_lookup(callback, operation, notice)
-    elif operation.kind == Kind.REFUND:
+    elif operation.kind == Kind.REFUND and declaration(operation).lookup is Lookup.ASYNCHRONOUS:
         _question_refund(callback, operation, notice)
+    elif operation.kind == Kind.REFUND:
+        _ask_about_refund(callback, operation)
     else:
         _question_payment(callback, operation, notice)
 
@@ -48,8 +50,8 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
         park(callback, disagreement)
         return
     report = resolving.fetch_attempt(operation)
-    if report is None or report.word in (Word.PENDING, Word.REQUIRES_ACTION):
-        _wait(callback)
+    if report is None or (report.word in _STILL_OPEN and told.word not in _STILL_OPEN):
+        wait(callback)
         return
     with transaction.atomic():
         operation = lock_operation(operation)
@@ -68,7 +70,7 @@ def _question_payment(callback: Callback, operation: Operation, notice: Notice) 
         inbox.finish(callback, state, subject=operation.attempt.payment_id, note=note)
 
 
-def _wait(callback: Callback) -> None:
+def wait(callback: Callback) -> None:
     """The provider's own word has not come round yet. After a while the operation's schedule goes on alone."""
     if callback.tries < _WAITS:
         inbox.postpone(callback, seconds=_STILL_WAITING_SECONDS, note="asked; the provider does not say yet")
@@ -112,6 +114,16 @@ def _with_receipt(report: Report, told: Report, asked: Money) -> Report:
         return report
     receipts = tuple(moved for moved in told.moved if moved.provider_money_id and moved.money == asked)
     return replace(report, moved=receipts) if receipts else report
+
+
+def _ask_about_refund(callback: Callback, operation: Operation) -> None:
+    """Whatever the callback says: the refund is asked about now, and again while it is open."""
+    resolving.ask(operation)
+    refund: Refund = Refund.objects.get(operations=operation)
+    if refund.state in OPEN_REFUND:
+        wait(callback)
+    else:
+        inbox.finish(callback, Callback.State.PROCESSED, subject=refund.pk, note=refund.provider_status)
 
 
 def _question_refund(callback: Callback, operation: Operation, notice: Notice) -> None:

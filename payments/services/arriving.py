@@ -15,6 +15,7 @@ from payments.services import booking, posting
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt, lock_operation
 from payments.services.operations import recognise, schedule
+from payments.states import PaymentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,21 @@ def admit(account: ProviderAccount, money: Money, *, reference: str, unknown_may
         return Admission.ACCEPTED if unknown_may_come else Admission.UNKNOWN_REFERENCE
     still_open = [payment for payment in payments if payment.is_open]
     if not still_open:
-        return Admission.NOT_OPEN
+        return ended_as(payments[0])
     fits = any(Money(payment.amount - payment.kept_amount, payment.currency) == money for payment in still_open)
     return Admission.ACCEPTED if fits else Admission.WRONG_AMOUNT
+
+
+def ended_as(payment: Payment) -> Admission:
+    """Why no money may come for a payment that is not open."""
+    return _ENDED_AS.get(PaymentState(payment.state), Admission.NOT_OPEN)
+
+
+_ENDED_AS = {
+    PaymentState.SUCCEEDED: Admission.ALREADY_PAID,
+    PaymentState.EXPIRED: Admission.EXPIRED,
+    PaymentState.CANCELLED: Admission.CANCELLED,
+}
 
 
 def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:

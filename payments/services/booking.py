@@ -3,6 +3,8 @@
 Everything here runs in the caller's transaction, with the payment locked before its attempt or refund.
 """
 
+from datetime import timedelta
+
 from django.db.models import Sum
 
 from core import clock
@@ -13,8 +15,8 @@ from events.models import Attention
 from events.transitions import move, record
 from payments.models import Attempt, Payment, Receipt, Refund
 from payments.providers import REGISTRY
-from payments.providers.base import Failure, Kind, MoneyMoved, ReceiptKind, Report, Word
-from payments.services import fees, payer_links, receipts
+from payments.providers.base import Failure, FailureCode, Kind, MoneyMoved, ReceiptKind, Report, Word
+from payments.services import confirming, fees, payer_links, receipts
 from payments.services.preparing import begin_close
 from payments.services.receipts import Because as Because
 from payments.states import AttemptState, OperationState, PaymentState
@@ -94,11 +96,19 @@ def _settle(attempt: Attempt, because: Because, learned: dict[str, str]) -> None
             failure_message="",
             **_counts(payment),
         )
+        _close_others(attempt, because)
         return
     record(attempt, **learned)
     record(payment, **_counts(payment))
     if payment.state != PaymentState.SUCCEEDED:
         _hold_underpaid(attempt, because)
+
+
+def _close_others(paid: Attempt, because: Because) -> None:
+    """What else could be paid for the same payment is closed, so that nobody pays twice."""
+    for other in paid.payment.attempts.all():
+        if other.pk != paid.pk and other.state == AttemptState.OPEN and other.provider_id:
+            _close_past(other, because)
 
 
 def _counts(payment: Payment) -> dict[str, object]:
@@ -125,7 +135,8 @@ def _hold_underpaid(attempt: Attempt, because: Because) -> None:
 def _follow(attempt: Attempt, report: Report, because: Because) -> None:
     """A word without money."""
     payment = attempt.payment
-    if attempt.state in _ENDED or not leads(attempt):
+    paid_by_another = attempt.state == AttemptState.OPEN and payment.state == PaymentState.SUCCEEDED
+    if attempt.state in _ENDED or paid_by_another or not leads(attempt):
         _follow_past(attempt, report, because)
         return
     match report.word:
@@ -133,9 +144,14 @@ def _follow(attempt: Attempt, report: Report, because: Because) -> None:
             return  # it waits for a person, whatever the payer could still do
         case Word.PENDING:
             move(payment, PaymentState.PROCESSING, by=because.by, because=str(because), **_action(payment, report))
+        case Word.REQUIRES_ACTION if _code_is_lost(attempt, report, because):
+            record(attempt, failure_code=FailureCode.PROVIDER_UNAVAILABLE, failure_message=_CODE_IS_LOST)
+            close(attempt, PaymentState.FAILED, because)
         case Word.REQUIRES_ACTION:
             action = _action(payment, report)
             move(payment, PaymentState.REQUIRES_ACTION, by=because.by, because=str(because), **action)
+        case Word.APPROVED:
+            confirming.approved(attempt, because)
         case Word.AUTHORIZED:
             _authorize(attempt, report, because)
         case Word.FAILED:
@@ -152,8 +168,22 @@ def _park(attempt: Attempt, report: Report, because: Because) -> str:
     return detail
 
 
+_CODE_IS_LOST = "The provider's answer with the code to pay by was lost. Nobody has been shown it."
+
+
+def _code_is_lost(attempt: Attempt, report: Report, because: Because) -> bool:
+    """It waits for somebody to pay by what only its first answer showed, and that has never reached us."""
+    payment = attempt.payment
+    method = REGISTRY[attempt.account.provider].capabilities.methods[payment.method]
+    shown = payment.next_action or report.next_action
+    return method.held_by_us and because.source == "query" and not shown and can_close(attempt)
+
+
 def _action(payment: Payment, report: Report) -> dict[str, object]:
-    return {"next_action": dict(report.next_action)} if report.next_action and payment.is_open else {}
+    if not (report.next_action and payment.is_open):
+        return {}
+    ends = {} if payment.expires_at else {"expires_at": report.expires_at}
+    return {"next_action": dict(report.next_action), **ends}
 
 
 _ENDED = (AttemptState.FAILED, AttemptState.ABANDONED)
@@ -179,8 +209,7 @@ def _follow_past(attempt: Attempt, report: Report, because: Because) -> None:
 
 def _close_past(attempt: Attempt, because: Because) -> None:
     """Close what should be closed, once: a word from before the provider confirmed that is behind."""
-    can_close = Kind.CANCEL in REGISTRY[attempt.account.provider].capabilities.operations
-    if can_close and not attempt.operations.filter(kind=Kind.CANCEL, state=OperationState.SUCCEEDED).exists():
+    if can_close(attempt) and not attempt.operations.filter(kind=Kind.CANCEL, state=OperationState.SUCCEEDED).exists():
         close(attempt, PaymentState.CANCELLED, because)
 
 
@@ -220,8 +249,18 @@ def note_failure(attempt: Attempt, failure: Failure | None) -> None:
     )
 
 
+def can_close(attempt: Attempt) -> bool:
+    """Whether its provider lets us withdraw what can be paid there."""
+    return Kind.CANCEL in REGISTRY[attempt.account.provider].capabilities.operations
+
+
 def close(attempt: Attempt, closing_as: str, because: Because) -> None:
-    """Have the provider confirm that nothing more can be paid there, before the payment ends."""
+    """Have the provider confirm that nothing more can be paid there, before the payment ends.
+
+    Where it cannot be withdrawn there, it ends by itself, and the payment with it.
+    """
+    if not can_close(attempt):
+        return
     if not attempt.closing_as:
         record(attempt, closing_as=str(closing_as))
     begin_close(attempt, by=because.by)
@@ -271,8 +310,8 @@ def release(payment: Payment, attempt: Attempt, because: Because) -> None:
         expire(attempt, because)
 
 
-def has_expired(payment: Payment) -> bool:
-    return payment.expires_at is not None and payment.expires_at <= clock.now()
+def has_expired(payment: Payment, *, grace: timedelta = timedelta(0)) -> bool:
+    return payment.expires_at is not None and payment.expires_at + grace <= clock.now()
 
 
 def expire(attempt: Attempt, because: Because) -> None:

@@ -2,9 +2,11 @@
 
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.db import transaction
+
 from events import sealing
 from payments.models import Operation, Payment, SavedMethod
-from payments.services import resolving, saved_booking
+from payments.services import confirming, resolving, saved_booking
 
 
 def come_back(token: str) -> str | None:
@@ -16,6 +18,8 @@ def come_back(token: str) -> str | None:
     operation = Operation.objects.select_related("attempt__payment").filter(token_hash__in=hashes).first()
     if operation is not None:
         payment = operation.attempt.payment
+        with transaction.atomic():
+            confirming.payer_is_back(payment)
         resolving.ask_now(payment.pk)
         if payment.return_url:
             return with_payment(payment)

@@ -86,9 +86,9 @@ def _change(
                 operation, order = ready(locked.payment, locked)
                 claim.bind(payment.pk, operation)
         except IntegrityError as error:
-            if violated(error) != "one_open_capture_or_cancel":
+            if violated(error) != "one_open_change":
                 raise
-            raise refusal(f"A capture or cancel of {payment.pk} is under way. Ask again in a moment.") from error
+            raise refusal(f"Something is being decided about {payment.pk} already. Ask again in a moment.") from error
         return operations.perform(operation, order).attempt.payment
 
 

@@ -5,16 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from core import http
 from core.providers import Misconfigured, NothingCreated, OutcomeUnknown, ProviderFault, Unreachable, Unsupported
 from merchants import breakers
 from merchants.models import ProviderAccount
 from payments.models import Operation, Payment
 from payments.providers import REGISTRY
 from payments.providers.base import FailureCode, Kind, MethodCapability, Order, Report
-from payments.services import connections
 from payments.services.making import new_attempt
-from payments.services.places import busy
+from payments.services.places import busy, reserve
 from payments.services.preparing import prepare
 
 
@@ -108,16 +106,9 @@ class Turns:
     def _next(self) -> ProviderAccount | None:
         while self.accounts:
             account = self.accounts.pop(0)
-            if breakers.admit(account.pk) and self._reserve(account):
+            if breakers.admit(account.pk) and reserve(account, self.held):
                 return account
         return None
-
-    def _reserve(self, account: ProviderAccount) -> bool:
-        try:
-            self.held.enter_context(connections.reserve(account))
-        except http.Busy:
-            return False
-        return True
 
 
 def _takes_the_same(account: ProviderAccount, failed: ProviderAccount, payment: Payment) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -10,16 +10,18 @@ from django.db import transaction
 from core import clock
 from core.providers import NothingCreated, OutcomeUnknown, ProviderFault, Unsupported
 from events.transitions import move, record
-from payments.models import Operation
+from payments.models import Attempt, Operation
 from payments.providers.base import Failure, FailureCode, Kind, Order, Report, Word
-from payments.services import booking, connections, dispute_booking, refund_booking
+from payments.services import booking, confirming, connections, dispute_booking, refund_booking
 from payments.services.booking import Because
 from payments.services.failing_over import Turns, feed_breaker
 from payments.services.locking import lock_operation, lock_untouched
-from payments.services.preparing import UNSETTLED, declaration, kept_request, order_for
+from payments.services.preparing import UNSETTLED, begin_close, declaration, kept_request, order_for
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
 
 OPEN_REFUND = (RefundState.CREATED, RefundState.PENDING)
+GRACE = timedelta(minutes=1)
+"""How long after its end something that only ends by itself is still waited for."""
 
 
 def perform(operation: Operation, order: Order, *, turns: Turns | None = None) -> Operation:
@@ -45,6 +47,9 @@ def send(operation: Operation) -> Operation:
     with transaction.atomic():
         operation = lock_operation(operation)
         if operation.state != OperationState.CREATED:
+            return operation
+        if operation.kind == Kind.CONFIRM and not confirming.is_wanted(operation.attempt):
+            _step(operation, OperationState.FAILED, Because(operation.by, "unsent", "it is not wanted any more"))
             return operation
         now = clock.now()
         move(
@@ -101,7 +106,7 @@ def conclude(operation: Operation, outcome: Report | ProviderFault, *, turns: Tu
             if turns:
                 turns.drop()
         because = Because(by=operation.by, source="answer", detail=f"answer to {operation.kind}")
-        if following is not None:
+        if following is not None and isinstance(outcome, ProviderFault):
             _give_way(operation, outcome, following, because)
         elif isinstance(outcome, Report):
             _conclude_report(operation, outcome, because)
@@ -140,6 +145,14 @@ def _conclude_failed(operation: Operation, because: Because, failure: Failure | 
 def _step(operation: Operation, to: OperationState, because: Because, **columns: object) -> None:
     """Take the operation to its state, and set when it is asked about next, in one statement."""
     move(operation, to, by=because.by, because=str(because), **columns, **next_question(operation, to))
+    if operation.kind == Kind.CONFIRM and to != OperationState.UNKNOWN:
+        _close_now(operation.attempt, because)
+
+
+def _close_now(attempt: Attempt, because: Because) -> None:
+    """What was to be closed while a confirmation was open has waited for that."""
+    if attempt.closing_as and attempt.state == AttemptState.OPEN:
+        begin_close(attempt, by=because.by)
 
 
 def happened(operation: Operation, report: Report) -> bool | None:
@@ -152,7 +165,10 @@ def happened(operation: Operation, report: Report) -> bool | None:
         case Kind.CAPTURE:
             return True if report.word is Word.SUCCEEDED else _unless_final(report)
         case Kind.CANCEL:
-            return True if report.word is Word.CANCELLED else _unless_final(report)
+            return True if report.word in (Word.CANCELLED, Word.EXPIRED) else _unless_final(report)
+        case Kind.CONFIRM:
+            # That its payer has approved was so before it was sent.
+            return None if report.word is Word.APPROVED else report.word is not Word.FAILED
         case _:
             return report.word is not Word.FAILED
 
@@ -195,10 +211,10 @@ def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Becau
     _conclude_failed(operation, because, failure, **_failure_columns(failure))
 
 
-def _give_way(operation: Operation, outcome: Report | ProviderFault, following: Operation, because: Because) -> None:
+def _give_way(operation: Operation, outcome: ProviderFault, following: Operation, because: Because) -> None:
     """The payment goes on as it is, at another account; money that still comes here is booked as ever (money.md 14)."""
     attempt, unknown = operation.attempt, isinstance(outcome, OutcomeUnknown)
-    failure = None if isinstance(outcome, Report) else failure_of(outcome)
+    failure = failure_of(outcome)
     booking.note_failure(attempt, failure)
     ended = AttemptState.ABANDONED if unknown else AttemptState.FAILED
     move(attempt, ended, by=because.by, because=f"{because}: another account is asked", prompt_lock=None)
@@ -291,8 +307,11 @@ def _next_time(operation: Operation) -> datetime | None:
     payment = operation.attempt.payment
     ends_by_itself = operation.attempt.prompt_lock is not None
     may_close = payment.is_open and not payment.underpaid
-    may_expire = operation.kind == Kind.CREATE and (ends_by_itself or may_close)
-    if may_expire and payment.expires_at and (payment.expires_at > now or ends_by_itself):
+    if operation.kind != Kind.CREATE or payment.expires_at is None or not (ends_by_itself or may_close):
+        return min(times, default=None)
+    if not ends_by_itself and not booking.can_close(operation.attempt):
+        times.append(max(payment.expires_at, now) + GRACE)
+    elif payment.expires_at > now or ends_by_itself:
         times.append(payment.expires_at)
     return min(times, default=None)
 

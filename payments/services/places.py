@@ -13,14 +13,19 @@ from payments.services import connections
 def place_in_flight(*accounts: ProviderAccount) -> Iterator[ProviderAccount]:
     """A call in flight to the first account that has a place; none is `provider_busy`, before anything is written."""
     with ExitStack() as held:
-        for account in accounts:
-            try:
-                held.enter_context(connections.reserve(account))
-            except http.Busy:
-                continue
-            yield account
-            return
-    raise busy(accounts[0].provider)
+        account = next((account for account in accounts if reserve(account, held)), None)
+        if account is None:
+            raise busy(accounts[0].provider)
+        yield account
+
+
+def reserve(account: ProviderAccount, held: ExitStack) -> bool:
+    """Take a place at the account, to be given back with what `held` closes; False where none is left."""
+    try:
+        held.enter_context(connections.reserve(account))
+    except http.Busy:
+        return False
+    return True
 
 
 def busy(provider: str) -> ProviderBusy:

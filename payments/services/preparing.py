@@ -20,6 +20,8 @@ from payments.services import connections
 from payments.states import OperationState
 
 UNSETTLED = (OperationState.CREATED, OperationState.SENDING, OperationState.UNKNOWN)
+CHANGES = (Kind.CONFIRM, Kind.CAPTURE, Kind.CANCEL)
+"""What decides about a payment at its provider: one at a time (money.md 4)."""
 
 
 def declaration(operation: Operation) -> OperationDeclaration:
@@ -133,9 +135,8 @@ def kept_request(operation: Operation) -> Request:
 
 
 def begin_close(attempt: Attempt, *, by: str) -> None:
-    """Queue a cancel at the provider, unless a capture or cancel is open there already; the resolver sends it."""
-    open_ones = Operation.objects.filter(attempt=attempt, kind__in=[Kind.CANCEL, Kind.CAPTURE], state__in=UNSETTLED)
-    if open_ones.exists():
+    """Queue a cancel at the provider, unless something is being decided there already; the resolver sends it."""
+    if Operation.objects.filter(attempt=attempt, kind__in=CHANGES, state__in=UNSETTLED).exists():
         return
     operation, _ = prepare(attempt, Kind.CANCEL, by=by, money=attempt.payment.money, sending=False)
     operation.save(force_insert=True)

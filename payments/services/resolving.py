@@ -9,7 +9,7 @@ from events.models import Attention
 from events.transitions import move, record
 from payments.models import Dispute, Operation, Payment, Refund
 from payments.providers.base import Kind, Report, Word
-from payments.services import booking, connections, operations
+from payments.services import booking, confirming, connections, operations
 from payments.services.booking import Because
 from payments.services.disputing import blocking
 from payments.services.locking import lock_operation
@@ -58,7 +58,7 @@ def ask(operation: Operation) -> None:
             if operation.state == OperationState.UNKNOWN and report.word is not Word.UNKNOWN:
                 operations.settle_by(operation, report, because, provider_id=report.provider_id)
         operations.recognise(operation, because)
-        _expire(operation)
+        _expire(operation, was_told=report is not None)
         record(operation, asked=operation.asked + 1)
         schedule(operation)
         if operation.due_at is None and not is_settled(operation, operation.state):
@@ -83,13 +83,15 @@ def _may_resend(operation: Operation) -> bool:
 
 
 def _is_wanted(operation: Operation) -> bool:
-    """A payment is not begun after its own time, nor where it goes on without this attempt (money.md 3).
+    """A payment is not begun or confirmed after its own time, nor where it goes on without this attempt (money.md 3).
 
     A refund that may not have arrived is not sent again where it could pay the payer twice (money.md 4).
     """
     attempt, payment = operation.attempt, operation.attempt.payment
     if operation.refund is not None:
         return blocking(payment) is None
+    if operation.kind == Kind.CONFIRM:
+        return confirming.is_wanted(attempt)
     if operation.kind != Kind.CREATE:
         return True
     is_over = booking.has_expired(payment) or not payment.is_open
@@ -148,14 +150,17 @@ def _abandon_lookups(operation: Operation) -> None:
         move(earlier, OperationState.FAILED, by=BY, because="asked again", due_at=None)
 
 
-def _expire(operation: Operation) -> None:
-    """A payment past its time: a prompt ends by itself, anything else is closed at the provider first."""
+def _expire(operation: Operation, *, was_told: bool) -> None:
+    """A payment past its time: what ends by itself has, after a last query; anything else is closed there first."""
     attempt, payment = operation.attempt, operation.attempt.payment
     if operation.kind != Kind.CREATE or attempt.state != AttemptState.OPEN or not booking.has_expired(payment):
         return
     because = Because(by=BY, source="expiry", detail="its time is over")
     if attempt.prompt_lock is not None:
         booking.expire(attempt, because)
+    elif not booking.can_close(attempt):
+        if was_told and booking.has_expired(payment, grace=operations.GRACE):
+            booking.expire(attempt, because)
     elif payment.is_open and not payment.underpaid and attempt.provider_id and not attempt.closing_as:
         booking.close(attempt, PaymentState.EXPIRED, because)
 

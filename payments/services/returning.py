@@ -30,7 +30,7 @@ def confirm(payment: Payment) -> Payment:
                 if prepared is not None:
                     prepared[0].save(force_insert=True)
         except IntegrityError as error:
-            if violated(error) != "one_open_confirm":
+            if violated(error) != "one_open_change":
                 raise
             raise Conflict("This payment is being confirmed.") from error
         if prepared is None:

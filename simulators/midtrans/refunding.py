@@ -38,16 +38,32 @@ class Refunding:
                 raise refund_rejected("the merchant's balance is insufficient")
             if outcome == "result_202" or MAGIC_AMOUNTS.get(amount) == REFUND_DENIED:
                 return _denied(transaction, key)
-            number, merchant = self._books.next_refund(), transaction.merchant
-            refund = Refund(number, transaction.id, merchant, key, amount, reason, time.time(), call.key)
-            self._books.refunds.put(str(refund.id), refund)
-            whole = self._refunded(transaction) == transaction.amount
-            transaction.status = REFUND if whole else PARTIAL_REFUND
-            self._books.transactions.put(transaction.id, transaction)
+            refund = self._give_back(transaction, key, amount, reason, call.key)
             answer = self._approved(transaction, refund)
-        self._notify(transaction, refund, call.request.callback_mode)
-        self._sender.timer.later(self._settings.bank_confirm_seconds, lambda: self._confirm(transaction.id, refund.id))
+        self._tell(transaction, refund, call.request.callback_mode)
         return answer
+
+    def from_dashboard(self, transaction: Transaction, mode: str) -> None:
+        """All that is left. ValueError where there is nothing to give back."""
+        with self._books.lock:
+            left = transaction.amount - self._refunded(transaction)
+            if transaction.status not in (SETTLEMENT, PARTIAL_REFUND) or not left:
+                raise ValueError(f"{transaction.id} is {transaction.status}: nothing can be given back")
+            refund = self._give_back(transaction, str(uuid.uuid4()), left, "at the dashboard")
+        self._tell(transaction, refund, mode)
+
+    def _give_back(self, transaction: Transaction, key: str, amount: int, reason: str, call_key: str = "") -> Refund:
+        number, merchant = self._books.next_refund(), transaction.merchant
+        refund = Refund(number, transaction.id, merchant, key, amount, reason, time.time(), call_key)
+        self._books.refunds.put(str(refund.id), refund)
+        whole = self._refunded(transaction) == transaction.amount
+        transaction.status = REFUND if whole else PARTIAL_REFUND
+        self._books.transactions.put(transaction.id, transaction)
+        return refund
+
+    def _tell(self, transaction: Transaction, refund: Refund, mode: str) -> None:
+        self._notify(transaction, refund, mode)
+        self._sender.timer.later(self._settings.bank_confirm_seconds, lambda: self._confirm(transaction.id, refund.id))
 
     def _amount(self, transaction: Transaction, asked: JSON, key: str) -> int:
         """All that is left where none is named. MidtransError 406, 412 or 414."""

@@ -24,7 +24,7 @@ from simulators.midtrans.notifications import Notifications
 from simulators.midtrans.pages import gopay_page, wallet_page, way_back
 from simulators.midtrans.refunding import Refunding
 from simulators.midtrans.settings import MidtransSettings
-from simulators.midtrans.words import CANCEL, EXPIRE, MAGIC_AMOUNTS, OUTCOMES
+from simulators.midtrans.words import CANCEL, DASHBOARD_REFUND, EXPIRE, MAGIC_AMOUNTS, OUTCOMES
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -147,8 +147,11 @@ class Midtrans(Simulator):
     def simulate(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """`outcome`: a word of OUTCOMES; `callback`: how the notification goes out."""
         transaction, outcome = self._known(wanted), str(wanted.get("outcome", "approve"))
+        if outcome == DASHBOARD_REFUND:
+            self.refunding.from_dashboard(transaction, str(wanted.get("callback", "")))
+            return {"id": transaction.id, "state": transaction.status}
         if outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}")
+            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join([*OUTCOMES, DASHBOARD_REFUND])}")
         settled = self.charges.settle(
             transaction.id,
             OUTCOMES[outcome],

@@ -27,6 +27,8 @@ OUTCOMES = {
     "timeout": EXPIRE,
     "expire": EXPIRE,
 }
+DASHBOARD_REFUND = "refund"
+"""What the merchant does at Midtrans' own dashboard: all that is left is given back."""
 
 DECLINED, REFUND_DENIED = "declined", "refund_denied"
 # On a charge or a refund; trouble with the connection comes once per Idempotency-Key.

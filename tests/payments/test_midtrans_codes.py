@@ -1,6 +1,6 @@
 """Midtrans from the API call to the money: a code that is shown, scanned, lost, forged, or left alone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -71,15 +71,18 @@ def test_a_lost_answer_is_asked_for_again_by_its_key_and_the_code_is_shown(world
     assert len(midtrans.entries()) == 1
 
 
-def test_a_key_older_than_five_minutes_is_only_looked_up(world, midtrans, account, shop, caller):
+def test_a_key_older_than_five_minutes_is_only_looked_up_and_a_code_that_nobody_was_shown_is_closed(
+    world, midtrans, account, shop, caller
+):
     midtrans.trouble("reset_after", CHARGE)
     payment = code(caller)
     with clock.shifted(timedelta(minutes=4, seconds=1)):
         world.work()
+    failed = reaches(shop, payment, "failed")
+    assert failed["failure"]["code"] == "provider_unavailable"
     assert midtrans.calls(CHARGE) == 1
-    assert midtrans.calls(STATUS) >= 1
-    assert operations_of(payment) == [("create", "succeeded")]
-    assert len(midtrans.entries()) == 1
+    assert operations_of(payment) == [("create", "succeeded"), ("cancel", "succeeded")]
+    assert [entry["state"] for entry in midtrans.entries()] == ["cancel"]
 
 
 def test_a_code_that_is_cancelled_or_expires_ends_the_payment(world, midtrans, account, shop, caller):
@@ -145,3 +148,21 @@ def test_a_refund_whose_answer_was_lost_is_found_by_its_key(world, midtrans, acc
     with world.later(seconds=10):
         assert caller.get(f"refunds/{refund['id']}")["state"] == "succeeded"
     assert len(midtrans.entries("refund")) == 1
+
+
+def test_a_refund_from_the_dashboard_is_booked_as_midtrans_shows_it(world, midtrans, account, shop, caller):
+    payment = code(caller)
+    midtrans.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    midtrans.simulate(payment, "refund")
+    world.work_until(lambda: counters(payment)[2])
+    [refund] = caller.get(f"payments/{payment['id']}/refunds")["data"]
+    assert (refund["state"], refund["amount"]) == ("succeeded", 4_550_000)
+    assert counters(payment) == (4_550_000, 0, 4_550_000)
+    assert not Callback.objects.filter(state__in=[Callback.State.PARKED, Callback.State.UNMATCHED]).exists()
+
+
+def test_a_code_ends_when_midtrans_says_although_the_merchant_named_no_end(midtrans, account, shop, caller):
+    payment = code(caller)
+    ends = datetime.fromisoformat(payment["expires_at"]) - datetime.fromisoformat(payment["created_at"])
+    assert timedelta(minutes=14) < ends <= timedelta(minutes=16)

@@ -1,12 +1,26 @@
 """PayPal through our API and our door: the payer goes to its page, and its webhooks are believed as far as they go."""
 
+from datetime import timedelta
+
 import pytest
 import requests
 
+from core import clock
 from events.models import Callback
 from merchants import doors
 from payments.models import Attempt
-from tests.payments.world import Company, session, until
+from tests.payments.world import (
+    Company,
+    attention,
+    counters,
+    operations_of,
+    path_of,
+    reaches,
+    receipts_of,
+    refund_reaches,
+    session,
+    until,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,3 +76,168 @@ def test_a_webhook_of_paypal_is_taken_in_at_our_door_and_a_forged_one_is_kept_ap
     assert sorted(told["result"] for told in paypal.callbacks()) == [200, 400]
     [forged] = Callback.objects.filter(account=account.pk, state=Callback.State.QUARANTINED)
     assert forged.note == "the signature does not fit the message"
+
+
+CAPTURE = "POST /v2/checkout/orders/{order}/capture"
+
+
+def test_what_the_payer_has_approved_is_collected_once(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve")
+    paid = reaches(shop, payment, "succeeded")
+    [receipt] = receipts_of(payment)
+    assert (paid["captured_amount"], paid["next_action"]) == (1250, None)
+    assert receipt == ("capture", 1250, paypal.entries("payment")[0]["receipt"])
+    assert operations_of(payment) == [("create", "succeeded"), ("confirm", "succeeded")]
+    assert path_of(payment) == ["created", "requires_action", "processing", "succeeded"]
+    assert paypal.calls(CAPTURE) == 1
+    assert attention() == []
+
+
+def test_an_approval_is_found_by_asking_when_its_webhook_is_lost(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve", callback="missing")
+    with world.later(seconds=25):
+        reaches(shop, payment, "succeeded")
+    assert paypal.calls(CAPTURE) == 1
+
+
+def test_two_approvals_told_at_once_collect_once(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve", callback="duplicate")
+    reaches(shop, payment, "succeeded")
+    world.heard(2, account=account.pk)
+    assert operations_of(payment) == [("create", "succeeded"), ("confirm", "succeeded")]
+
+
+def test_a_manual_capture_is_held_first_and_collected_on_request(world, shop, account, paypal):
+    payment = pay(shop, capture="manual")
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "authorized")
+    paid = shop.api.post(f"payments/{payment['id']}/capture", amount=1000)
+    assert (paid["state"], paid["captured_amount"]) == ("succeeded", 1000)
+
+
+def test_a_declined_card_brings_the_payer_back_and_another_approval_is_collected(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "instrument_declined")
+    world.work_until(lambda: ("confirm", "succeeded") in operations_of(payment))
+    waiting = shop.api.get(f"payments/{payment['id']}")
+    assert (waiting["state"], waiting["next_action"]["type"]) == ("requires_action", "redirect")
+    with world.later(seconds=70):
+        assert paypal.calls(CAPTURE) == 1
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    assert paypal.calls(CAPTURE) == 2
+
+
+def test_a_payer_who_comes_back_after_a_decline_is_collected_from_without_a_webhook(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "instrument_declined")
+    world.work_until(lambda: ("confirm", "succeeded") in operations_of(payment))
+    waiting = shop.api.get(f"payments/{payment['id']}")
+    paypal.post("settings", callback_mode="missing")
+    page = session().post(waiting["next_action"]["url"], data={"outcome": "approve"}, allow_redirects=False, timeout=5)
+    assert session().get(page.headers["Location"], allow_redirects=False, timeout=5).status_code == 302
+    reaches(shop, payment, "succeeded")
+    assert paypal.calls(CAPTURE) == 2
+
+
+def test_a_refusal_fails_the_payment(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "decline")
+    assert reaches(shop, payment, "failed")["failure"]["code"] == "declined"
+
+
+def test_an_approval_after_the_end_is_left_uncollected(world, shop, account, paypal):
+    payment = pay(shop)
+    assert shop.api.post(f"payments/{payment['id']}/cancel")["state"] == "cancelled"
+    paypal.simulate(payment, "approve")
+    world.heard(account=account.pk)
+    assert paypal.calls(CAPTURE) == 0
+    assert ("confirm", "succeeded") not in operations_of(payment)
+
+
+def test_a_confirmation_of_unknown_outcome_is_sent_again_and_collects_once(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.trouble("reset_after", CAPTURE)
+    paypal.simulate(payment, "approve", callback="missing")
+    with world.later(seconds=25):
+        world.work_until(lambda: ("confirm", "unknown") in operations_of(payment) or paypal.calls(CAPTURE))
+    with world.later(seconds=45):
+        reaches(shop, payment, "succeeded")
+    assert [entry["kind"] for entry in paypal.entries("payment") if entry["receipt"]] == ["payment"]
+    assert counters(payment) == (1250, 0, 0)
+
+
+def test_a_confirmation_is_not_sent_again_after_the_payment_s_time(world, shop, account, paypal):
+    payment = pay(shop, expires_at=(clock.now() + timedelta(minutes=30)).isoformat())
+    paypal.trouble("reset_before", CAPTURE)
+    paypal.simulate(payment, "approve")
+    world.work_until(lambda: ("confirm", "unknown") in operations_of(payment))
+    tried = paypal.calls(CAPTURE)
+    with world.later(minutes=31):
+        assert paypal.calls(CAPTURE) == tried
+    with world.later(minutes=70):
+        assert paypal.calls(CAPTURE) == tried
+    assert counters(payment) == (0, 0, 0)
+
+
+def test_a_cancel_waits_for_a_confirmation_under_way(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.trouble("reset_before", CAPTURE)
+    paypal.simulate(payment, "approve")
+    world.work_until(lambda: ("confirm", "unknown") in operations_of(payment))
+    shop.api.refused(f"payments/{payment['id']}/cancel", 409, "not_cancellable")
+    assert [kind for kind, _ in operations_of(payment)] == ["create", "confirm"]
+
+
+def test_refunds_are_given_back_and_one_from_the_dashboard_is_proven_and_booked(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    refund = shop.api.post(f"payments/{payment['id']}/refunds", 201, amount=250)
+    refund_reaches(shop, refund, "succeeded")
+    paypal.simulate(payment, "refund")
+    world.work_until(lambda: counters(payment)[2] == 1250)
+    assert counters(payment) == (1250, 250, 1250)
+    refunds = shop.api.get(f"payments/{payment['id']}/refunds")["data"]
+    assert sorted(refund["amount"] for refund in refunds) == [250, 1000]
+
+
+def test_a_refund_that_somebody_else_tells_of_is_not_believed(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    paypal.trouble("500_before", "POST /v1/notifications/verify-webhook-signature", times=100)
+    paypal.simulate(payment, "refund")
+    until(lambda: Callback.objects.filter(account=account.pk, state="received").exists())
+    world.work()
+    assert counters(payment) == (1250, 0, 0)
+
+
+def test_a_dispute_is_found_by_the_money_that_it_is_of_and_left_to_a_person(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    paypal.simulate(payment, "dispute")
+    world.work_until(lambda: Callback.objects.filter(state="parked").exists())
+    [parked] = Callback.objects.filter(state="parked")
+    assert parked.subject == payment["id"]
+    assert parked.note.endswith(f"disputes {payment['id']}; answer it at paypal's dashboard")
+    assert attention() == [(parked.pk, "parked")]
+
+
+def test_another_merchant_s_genuine_order_is_unknown_at_this_merchant_s_door(world, shop, other_shop, account, paypal):
+    """Two shops share an app at PayPal: one's door has the other's order told to it, rightly signed."""
+    authority = account.options["certificate_authorities"]
+    credentials = {"client_id": "lango-simulator-client", "client_secret": "lango-simulator-secret"}
+    options = {"webhook_ids": [WEBHOOK], "certificate_authorities": authority}
+    other = other_shop.account("paypal", credentials, options)
+    payment = pay(shop)
+    paypal.post("settings", webhook_url=doors.callback_url(other, "events"))
+    paypal.simulate(payment, "approve")
+    [stray] = world.heard(account=other.pk)
+    assert (stray.state, stray.note.split(" is ")[0]) == ("unmatched", "no payment here")
+    assert shop.api.get(f"payments/{payment['id']}")["state"] == "requires_action"
+    assert paypal.calls(CAPTURE) == 0
