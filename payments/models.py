@@ -168,6 +168,7 @@ class Attempt(Subjected):
     late = models.BooleanField(default=False)
 
     class Meta:
+        ordering = ("pk",)  # as they were made
         constraints = [
             state_is_known(states.ATTEMPT, name="attempt_state_is_known"),
             models.UniqueConstraint(fields=["account", "provider_reference"], name="one_attempt_per_reference"),

@@ -12,7 +12,7 @@ from core.providers import Lookup
 from events import inbox, sealing
 from events.models import Callback
 from events.transitions import record
-from payments.models import Operation, Refund
+from payments.models import Operation, Payment, Refund
 from payments.proven_callbacks import settled_state
 from payments.providers.base import Failure, FailureCode, Kind, Notice, Report, Word
 from payments.services import booking, refund_booking, resolving
@@ -86,10 +86,13 @@ def _disagreement(operation: Operation, told: Report, payer: Secret | None) -> s
     if attempt.provider_id:
         return ""
     wrong = [moved for moved in told.moved if moved.money != operation.money]
-    instrument = sealing.unseal_secret(attempt.payment, "instrument")
-    if wrong or (payer is not None and payer != instrument):
+    if wrong or (payer is not None and payer != _asked_payer(attempt.payment)):
         return "our push's answer was lost, and its amount or phone is not what was asked"
     return ""
+
+
+def _asked_payer(payment: Payment) -> Secret | None:
+    return sealing.unseal_secret(payment, "instrument") if payment.instrument else None
 
 
 def _learn_id(operation: Operation, provider_id: str) -> Operation:
