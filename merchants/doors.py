@@ -33,15 +33,16 @@ def standing_urls(account: ProviderAccount) -> dict[str, str]:
     return {door: callback_url(account, door) for door in standing}
 
 
-_tokens: dict[tuple[str, int], str] = {}
+_tokens: dict[str, tuple[int, str]] = {}
 
 
 def account_token(account: ProviderAccount) -> str:
     """The account's newest valid path token."""
-    held = _tokens.get((account.pk, account.revision))
-    if held is None:
+    revision, held = _tokens.get(account.pk, (0, ""))
+    if not held or revision != account.revision:
         row = account.callback_tokens.filter(revoked_at=None).latest("pk")
-        held = _tokens[account.pk, account.revision] = sealing.unseal_secret(row, "token").reveal()
+        held = sealing.unseal_secret(row, "token").reveal()
+        _tokens[account.pk] = account.revision, held
     return held
 
 
