@@ -17,6 +17,7 @@ SIGNED = Door(Proof.WEAK, signed=True)
 HINT = Door(Proof.WEAK)
 """Not even signed: only where the addresses of the company vouch for it."""
 PROOF = Door(Proof.FULL)
+DECIDES = Door(Proof.FULL, wants_answer=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Required:
     `asked` are the writes whose outcome must be found by a question that is answered at once, `repeated` those that may
     be sent again. `approved` says that the payer approves first and nothing moves before our CONFIRM, `proves` that the
     company can be asked whether a callback is its own, `known_for` how long it knows a key. `arrivals` is money
-    that comes by itself. `options` are names of account options, `tried` tests of what no declaration can say.
+    that comes by itself, `untold_declines` the methods whose declines the company tells nobody of. `options` are names
+    of account options, `tried` tests of what no declaration can say.
     """
 
     methods: Mapping[str, frozenset[Kind]]
@@ -41,6 +43,7 @@ class Required:
     proves: bool = False
     reports_cost: bool = False
     arrivals: bool = False
+    untold_declines: frozenset[str] = frozenset()
     known_for: timedelta | None = None
     options: frozenset[str] = frozenset()
     tried: tuple[str, ...] = ()
@@ -63,7 +66,10 @@ REQUIRED: Mapping[str, Required] = {
     ),
     "mpesa": Required(
         methods={"mpesa": frozenset({CREATE, REFUND, Kind.LOOKUP})},
-        doors=dict.fromkeys(("prompt", "reversal", "status", "receipt", "validation", "confirmation"), HINT),
+        doors={
+            **dict.fromkeys(("prompt", "reversal", "status", "receipt", "confirmation"), HINT),
+            "validation": Door(Proof.WEAK, wants_answer=True),
+        },
         refunds="full",
         asked=frozenset({CREATE}),
         arrivals=True,
@@ -111,6 +117,53 @@ REQUIRED: Mapping[str, Required] = {
             "test_each_status_of_a_capture_has_its_word",
         ),
     ),
+    "xendit": Required(
+        methods={"qris": frozenset({CREATE, REFUND}), "invoice": frozenset({CREATE, CANCEL, REFUND})},
+        doors={"notifications": SIGNED},
+        refunds="partial",
+        asked=frozenset({CREATE, CANCEL, REFUND}),
+        repeated=frozenset({CANCEL}),
+        reports_cost=True,
+        untold_declines=frozenset({"qris", "invoice"}),
+        options=frozenset({"source_addresses", "code_words", "payment_words", "invoice_words", "refund_words"}),
+        tried=(
+            "test_every_call_about_codes_names_the_version",
+            "test_xendits_own_simulation_pays_it",
+            "test_a_callback_with_somebody_elses_token_is_refused",
+            "test_what_is_settled_is_what_was_paid",
+            "test_money_that_comes_after_the_end_is_told",
+        ),
+    ),
+    "bayarind": Required(
+        methods=dict.fromkeys(("virtual_account", "qris", "ewallet"), frozenset({CREATE, CANCEL})),
+        doors={"flag": DECIDES},
+        refunds="none",
+        asked=frozenset({CREATE}),
+        repeated=frozenset({CREATE, CANCEL}),
+        options=frozenset({"source_addresses", "service_codes", "flag_words", "status_words"}),
+        tried=(
+            "test_the_insert_is_the_documented_one_with_its_golden_auth_code",
+            "test_the_golden_flag_is_believed_and_says_what_was_paid",
+            "test_the_answer_decides_in_bayarinds_words",
+            "test_an_account_that_lacks_a_code_sends_nothing",
+            "test_money_for_a_bill_that_has_expired_there_is_asked_about_too",
+        ),
+    ),
+    "ipaymu": Required(
+        methods=dict.fromkeys(("qris", "virtual_account", "retail", "hosted_page"), frozenset({CREATE})),
+        doors=dict.fromkeys(("notifications", "page-notifications"), SIGNED),
+        refunds="none",
+        asked=frozenset({CREATE}),
+        reports_cost=True,
+        options=frozenset({"source_addresses", "status_words"}),
+        tried=(
+            "test_a_call_is_signed_over_the_very_bytes_of_its_body",
+            "test_the_signature_of_a_callback_is_that_of_its_fields_in_order",
+            "test_a_direct_payment_says_that_the_merchant_bears_the_fee",
+            "test_a_callback_that_says_paid_moves_nothing_where_the_query_disagrees",
+            "test_every_status_has_its_word",
+        ),
+    ),
 }
 
 LACKING: Mapping[str, frozenset[str]] = {"paypal": frozenset({"saving: paypal"})}
@@ -154,14 +207,19 @@ def lacking(required: Required, provider: type[PaymentProvider[Any, Any]]) -> se
 
 def _believes(declared: Door | None, wanted: Door) -> bool:
     """At least as much as is wanted. A weak door must not call itself full proof either."""
-    return declared is not None and declared.proof is wanted.proof and declared.signed >= wanted.signed
+    if declared is None or declared.proof is not wanted.proof:
+        return False
+    return declared.signed >= wanted.signed and declared.wants_answer == wanted.wants_answer
 
 
 Rule = Callable[[Required, str, str], bool]
 SKIPS: Mapping[str, Rule] = {
     # What there is cannot be tried for its absence.
-    r"declares \w+|can be asked about a \w+|reports what a capture costs|keeps methods": lambda *_: True,
-    r"does not declare (\w+)": lambda required, method, kind: kind not in required.methods.get(method, ()),
+    r"declares \w+|can be asked about a \w+|reports what a capture costs|keeps methods|is told of declines": (
+        lambda required, method, kind: True
+    ),
+    r"is not told of declines": lambda required, method, kind: method in required.untold_declines,
+    r"does not declare (\w+)(?: for \w+)?": lambda required, method, kind: kind not in required.methods.get(method, ()),
     r"nobody has to approve it first": lambda required, method, kind: not required.approved,
     r"does not report what a capture costs": lambda required, method, kind: not required.reports_cost,
     r"refunds no parts": lambda required, method, kind: required.refunds != "partial",

@@ -25,15 +25,16 @@ def contracts(name: str) -> list[type[PaymentProviderContract]]:
 
 
 def test_every_provider_has_its_requirements():
-    assert list(REQUIRED) == list(REGISTRY)
+    """A row may stand there before its adapter does."""
+    assert [name for name in REGISTRY if name not in REQUIRED] == []
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("name", list(REGISTRY))
 def test_a_provider_declares_what_is_required_of_it(name: str):
     assert lacking(REQUIRED[name], REGISTRY[name]) == LACKING.get(name, set())
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("name", list(REGISTRY))
 def test_the_contract_is_tried_by_every_required_method_and_left_as_it_is(name: str):
     tried = contracts(name)
     assert {made.name for made in tried} == {name}
@@ -47,7 +48,7 @@ def test_the_contract_is_tried_by_every_required_method_and_left_as_it_is(name: 
         assert any(issubclass(made, SavingContract) for made in tried)
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("name", list(REGISTRY))
 def test_what_no_declaration_can_say_has_its_test(name: str):
     written = "".join(file.read_text() for file in HERE.glob(f"test_{name}*.py"))
     assert [test for test in REQUIRED[name].tried if f"def {test}(" not in written] == []
@@ -89,6 +90,7 @@ def door(name: str, which: str, **changes: Any) -> dict[str, Any]:
         ("stripe", {"saving": None}, {"saving: card"}),
         ("stripe", {"reports_cost": False}, {"reports_cost: cost"}),
         ("mpesa", {"registers_doors": False}, {"arrivals: doors by a call"}),
+        ("mpesa", {"doors": door("mpesa", "validation", wants_answer=False)}, {"doors: validation"}),
         ("mpesa", {"refunds": "partial"}, set()),
     ],
 )
