@@ -25,10 +25,9 @@ class Required:
     """`methods` are the writes that each method must have, `channels` what there must be to choose from.
 
     `asked` are the writes whose outcome must be found by a question that is answered at once, `repeated` those that may
-    be sent again. `approved` says that the payer approves first and nothing moves before our CONFIRM, `proves` that the
-    company can be asked whether a callback is its own, `known_for` how long it knows a key. `arrivals` is money
-    that comes by itself, `untold_declines` the methods whose declines the company tells nobody of. `options` are names
-    of account options, `tried` tests of what no declaration can say.
+    be sent again. `proves` says that the company can be asked whether a callback is its own, `known_for` how long it
+    knows a key. `arrivals` is money that comes by itself, `untold_declines` the methods whose declines the company tells
+    nobody of. `options` are names of account options, `tried` tests of what no declaration can say.
     """
 
     methods: Mapping[str, frozenset[Kind]]
@@ -39,7 +38,6 @@ class Required:
     channels: Mapping[str, frozenset[str]] | None = None
     manual_capture: frozenset[str] = frozenset()
     saving: frozenset[str] = frozenset()
-    approved: bool = False
     proves: bool = False
     reports_cost: bool = False
     arrivals: bool = False
@@ -53,11 +51,11 @@ CREATE, CONFIRM, CAPTURE, CANCEL, REFUND = Kind.CREATE, Kind.CONFIRM, Kind.CAPTU
 
 REQUIRED: Mapping[str, Required] = {
     "stripe": Required(
-        methods={"card": frozenset({CREATE, CAPTURE, CANCEL, REFUND})},
+        methods={"card": frozenset({CREATE, CONFIRM, CAPTURE, CANCEL, REFUND, Kind.EVIDENCE, Kind.ACCEPT})},
         doors={"events": PROOF},
         refunds="partial",
-        asked=frozenset({CREATE, CAPTURE, CANCEL, REFUND}),
-        repeated=frozenset({CREATE, CAPTURE, CANCEL, REFUND}),
+        asked=frozenset({CREATE, CONFIRM, CAPTURE, CANCEL, REFUND}),
+        repeated=frozenset({CREATE, CONFIRM, CAPTURE, CANCEL, REFUND}),
         manual_capture=frozenset({"card"}),
         saving=frozenset({"card"}),
         reports_cost=True,
@@ -105,7 +103,6 @@ REQUIRED: Mapping[str, Required] = {
         repeated=frozenset({CREATE, CONFIRM, CAPTURE, CANCEL, REFUND}),
         manual_capture=frozenset({"paypal"}),
         saving=frozenset({"paypal"}),
-        approved=True,
         proves=True,
         reports_cost=True,
         known_for=timedelta(hours=6),
@@ -195,7 +192,6 @@ def lacking(required: Required, provider: type[PaymentProvider[Any, Any]]) -> se
         },
         "manual_capture": required.manual_capture - held,
         "saving": required.saving - (declared.saving.methods if declared.saving else frozenset()),
-        "approved": {CONFIRM} - set(operations) if required.approved else set(),
         "proves": {"prove"} if required.proves and provider.prove is PaymentProvider.prove else set(),
         "reports_cost": {"cost"} if required.reports_cost and not declared.reports_cost else set(),
         "arrivals": {"doors by a call"} if required.arrivals and not declared.registers_doors else set(),
@@ -220,7 +216,7 @@ SKIPS: Mapping[str, Rule] = {
     ),
     r"is not told of declines": lambda required, method, kind: method in required.untold_declines,
     r"does not declare (\w+)(?: for \w+)?": lambda required, method, kind: kind not in required.methods.get(method, ()),
-    r"nobody has to approve it first": lambda required, method, kind: not required.approved,
+    r"nobody has to approve it first": lambda required, method, kind: CONFIRM not in required.methods.get(method, ()),
     r"does not report what a capture costs": lambda required, method, kind: not required.reports_cost,
     r"refunds no parts": lambda required, method, kind: required.refunds != "partial",
     r"is not asked": lambda required, method, kind: kind not in required.asked,

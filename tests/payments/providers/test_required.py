@@ -118,6 +118,7 @@ def test_a_provider_that_can_no_longer_be_asked_for_proof_is_found_out():
         ("stripe", "card", "every weak callback belongs to an operation", Kind.CREATE, True),
         ("stripe", "card", "keeps no methods", Kind.CREATE, False),
         ("paypal", "paypal", "nobody has to approve it first", Kind.CONFIRM, False),
+        ("stripe", "card", "nobody has to approve it first", Kind.CONFIRM, False),
         ("paypal", "paypal", "does not report what a capture costs", Kind.CREATE, False),
         ("paypal", "paypal", "declares create", Kind.CREATE, True),
         ("paypal", "paypal", "it is late", Kind.CREATE, False),
