@@ -26,8 +26,8 @@ class Required:
 
     `asked` are the writes whose outcome must be found by a question that is answered at once, `repeated` those that may
     be sent again. `proves` says that the company can be asked whether a callback is its own, `known_for` how long it
-    knows a key. `arrivals` is money that comes by itself, `untold_declines` the methods whose declines the company tells
-    nobody of. `options` are names of account options, `tried` tests of what no declaration can say.
+    knows a key. `arrivals` is money that comes by itself, `untold_declines` the methods whose declines nobody is told
+    of. `options` are names of account options, `tried` tests of what no declaration can say.
     """
 
     methods: Mapping[str, frozenset[Kind]]
