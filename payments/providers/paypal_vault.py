@@ -28,11 +28,14 @@ _WORDS: Mapping[str, Word] = {
     "TOKENIZED": Word.APPROVED,
 }
 
+_EXPERIENCE = ("brand_name", "locale", "return_url", "cancel_url", "shipping_preference")
+
 Ask = Callable[[Request], Response]
 
 
 def set_up(base_url: str, order: SavingOrder, experience: Mapping[str, Any]) -> Step:
-    """A setup token whose payer is to approve it on PayPal's page."""
+    """A setup token whose payer is to approve it on PayPal's page, which takes fewer words than that of an order."""
+    experience = {name: experience[name] for name in _EXPERIENCE if name in experience}
     body = {
         "customer": {"id": order.customer_id},
         "payment_source": {"paypal": {"usage_type": "MERCHANT", "experience_context": experience}},

@@ -39,6 +39,12 @@ Act = Callable[[Call], JSON]
 class Midtrans(Simulator):
     name, title = "midtrans", "Midtrans"
     magic_amounts = MAGIC_AMOUNTS
+    own_troubles = {
+        "callback_bad_signature": "signed with another server key",
+        "callback_tampered": "its status is changed after signing, which the signature does not cover",
+        "result_202": "refunds: denied by the bank",
+        "result_414": "refunds: refused, as the merchant's balance does not suffice",
+    }
     settings: MidtransSettings
 
     def __init__(self, memory: Memory) -> None:

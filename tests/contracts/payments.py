@@ -46,6 +46,7 @@ from payments.providers.base import (
     Topic,
     Word,
 )
+from tests.contracts.descriptions import check_described
 from tests.contracts.world import (
     Receiver,
     SimulatorControl,
@@ -155,11 +156,14 @@ class PaymentProviderContract:
         receiver.close()
 
     @pytest.fixture
-    def world(self, simulator: SimulatorControl, receiver: Receiver) -> World:
+    def world(self, simulator: SimulatorControl, receiver: Receiver) -> Iterator[World]:
+        """Whatever is sent in a test is held to the company's own description, where there is one."""
         simulator.post("reset")
         world = World(simulator, receiver, self.wire(simulator))
         self.listen(world)
-        return world
+        yield world
+        check_described(self.name, simulator.base_url, world.wire.sent)
+        check_described(self.name, simulator.base_url, world.wire.sent_within, every_write=False)
 
     def wire(self, control: SimulatorControl, base_url: str = "", **changes: Any) -> Wire:
         kind = REGISTRY[self.name]

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -109,19 +108,28 @@ class MemoryTokens:
 
 @dataclass
 class Wire:
-    """Sends what an adapter asks for, and sorts what goes wrong as the engine does."""
+    """Sends what an adapter asks for, and sorts what goes wrong as the engine does.
+
+    `sent` are the requests of steps, `sent_within` those that the adapter makes by itself while it reads or authorizes.
+    """
 
     provider: PaymentProvider[Any, Any]
     tokens: MemoryTokens
+    sent_within: list[http.Request]
     sent: list[http.Request] = field(default_factory=list)
     deadline: float = PATIENCE
 
     @classmethod
     def to(cls, kind: type[PaymentProvider[Any, Any]], base_url: str, credentials: Any, options: Any) -> "Wire":
         tokens = MemoryTokens()
-        send = partial(_sent, PATIENCE)
+        within: list[http.Request] = []
+
+        def send(request: http.Request) -> http.Response:
+            within.append(request)
+            return _sent(PATIENCE, request)
+
         connection = Connection(base_url, False, credentials, options, now, send, tokens)
-        return cls(kind(connection), tokens)
+        return cls(kind(connection), tokens, within)
 
     def perform(self, step: Step) -> Report:
         try:
