@@ -1,4 +1,4 @@
-"""A stamp and an HMAC over it and the raw body (Stripe's), a plain SHA-512 (Midtrans'), a token (Xendit's). The vectors are documented."""
+"""Signatures of Stripe's, Midtrans' and Xendit's kinds. The vectors are documented."""
 
 from datetime import UTC, datetime
 
