@@ -6,7 +6,6 @@ Source: docs.xendit.co (qr-codes, qr-codes/test-scenarios, invoice, refunds, tra
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -178,7 +177,7 @@ def _secret_key(authorization: str) -> str:
     scheme, _, value = authorization.partition(" ")
     try:
         user, _, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise unauthorized() from None
     if scheme.lower() != "basic" or password:
         raise unauthorized()
