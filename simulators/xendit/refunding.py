@@ -39,8 +39,7 @@ class Refunding:
             code = self._books.codes.get(payment.code) if payment else None
             if payment is None or code is None or code.business != call.business:
                 raise not_found("The payment")
-            made = self._made(call, code.id, payment.id, payment.amount)
-        return refund_document(made)
+            return refund_document(self._made(call, code.id, payment.id, payment.amount))
 
     def of_invoice(self, call: Call) -> JSON:
         """Under its key the first answer is given again; another body under it is refused."""

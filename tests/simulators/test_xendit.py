@@ -328,6 +328,7 @@ def test_the_phone_shows_what_waits_and_pays_it(wire):
 
 def test_a_refund_of_a_code_is_pending_and_then_told(wire, receiver):
     code, payment = wire.paid_code()
+    receiver.wait(1)
     path = f"/qr_codes/payments/{payment['id']}/refunds"
     asked = {"amount": 5000, "reference_id": "RF-1", "reason": "CANCELLATION"}
     made = wire.call(path, asked).json()
@@ -342,6 +343,7 @@ def test_a_refund_of_a_code_is_pending_and_then_told(wire, receiver):
 
 def test_a_refund_of_an_invoice_is_made_once_under_its_key(wire, receiver):
     id = wire.paid_invoice()
+    receiver.wait(1)
     first = wire.refund(id, key="k1", amount=5000, reference_id="RF-1").json()
     assert first["id"].startswith("rfd-")
     again = wire.refund(id, key="k1", amount=5000, reference_id="RF-1").json()
@@ -389,6 +391,7 @@ def test_only_what_is_paid_is_refunded(wire):
 @pytest.mark.parametrize(("amount", "code"), [(20_300, "INELIGIBLE_TRANSACTION"), (20_301, "INSUFFICIENT_BALANCE")])
 def test_a_refund_can_fail_later_and_gives_its_amount_free(wire, receiver, amount, code):
     id = wire.paid_invoice()
+    receiver.wait(1)
     wire.refund(id, amount=amount)
     told = receiver.wait(2)[1]
     assert (told["event"], told["data"]["failure_code"]) == ("refund.failed", code)

@@ -61,7 +61,7 @@ class XenditContract(PaymentProviderContract):
         ends = world.provider.connection.now().replace(microsecond=0) + datetime.timedelta(hours=2)
         _, report = self.waiting(world, expires_at=ends)
         assert report.expires_at is not None
-        assert abs(report.expires_at - ends) < datetime.timedelta(seconds=10)
+        assert abs(report.expires_at - ends) < datetime.timedelta(minutes=1)
 
     def test_money_that_comes_after_the_end_is_told(self, world: World):
         order, _ = self.waiting(world)
@@ -268,7 +268,7 @@ class TestInvoice(XenditContract):
             world.wire.perform(world.provider.fetch(lost))
 
     def test_one_that_nobody_pays_expires_by_itself_and_says_so(self, world: World):
-        ends = world.provider.connection.now() + datetime.timedelta(seconds=0.5)
+        ends = world.provider.connection.now() + datetime.timedelta(seconds=2)
         order, _ = self.waiting(world, expires_at=ends)
         told = self.noticed(world, Topic.PAYMENT, order.provider_id)
         assert (told.word, told.moved) == (Word.EXPIRED, ())
