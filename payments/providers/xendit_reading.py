@@ -242,24 +242,21 @@ def _as_second_version(told: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _of_code(data: Mapping[str, Any], webhook_id: str, words: Words) -> Notice:
     report = read_code_payment(data, wire.identifier(data["qr_id"]), words)
-    return Notice(
-        Topic.PAYMENT,
-        report,
-        event_id=webhook_id or f"{wire.identifier(data['id'])} {report.provider_status}",
-        payment_provider_id=report.provider_id,
-        reference=wire.identifier(data["reference_id"]),
-    )
+    event_id = webhook_id or f"{wire.identifier(data['id'])} {report.provider_status}"
+    return _of_payment(report, event_id, wire.identifier(data["reference_id"]))
 
 
 def _of_invoice(told: Mapping[str, Any], webhook_id: str, words: Words) -> Notice:
     report = read_invoice(told, words)
-    return Notice(
-        Topic.PAYMENT,
-        report,
-        event_id=webhook_id or f"{report.provider_id} {report.provider_status}",
-        payment_provider_id=report.provider_id,
-        reference=wire.identifier(told["external_id"]),
-    )
+    event_id = webhook_id or f"{report.provider_id} {report.provider_status}"
+    return _of_payment(report, event_id, wire.identifier(told["external_id"]))
+
+
+def _of_payment(report: Report, event_id: str, reference: str) -> Notice:
+    """That it can still be paid, as after a try that failed, is nothing that we act on."""
+    if report.word is Word.REQUIRES_ACTION:
+        return Notice(Topic.NOTHING, event_id=event_id, reference=reference)
+    return Notice(Topic.PAYMENT, report, event_id=event_id, payment_provider_id=report.provider_id, reference=reference)
 
 
 def _of_refund(data: Mapping[str, Any], webhook_id: str, words: Words) -> Notice:

@@ -649,6 +649,13 @@ def test_a_paid_invoice_is_told_flat():
     assert (expired.word, expired.moved) == (Word.EXPIRED, ())
 
 
+def test_that_it_can_still_be_paid_is_nothing_that_we_act_on():
+    event = f"{PAYMENT_ID} FAILED"
+    failed = notice({**PAID_CODE, "data": {**PAYMENT, "status": "FAILED"}})
+    assert failed == Notice(Topic.NOTHING, event_id=event, reference="ORD-7781")
+    assert notice({**PAID_INVOICE, "status": "PENDING"}).topic is Topic.NOTHING
+
+
 @pytest.mark.parametrize("event", ["refund.succeeded", "refund.failed", "qr.refund"])
 def test_a_refund_is_told_with_the_money_that_it_is_of(event: str):
     of_invoice = notice({"event": event, "data": REFUND})
