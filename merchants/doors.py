@@ -127,7 +127,9 @@ def _take_in(arrival: Arrival, handler: Handler) -> HttpResponse:
     elif row.state not in (Callback.State.PROCESSED, Callback.State.IGNORED):
         _process_now(row)
     answer = handler.answer(arrival)
-    return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
+    return HttpResponse(
+        answer.body, status=answer.status, content_type=answer.content_type, headers=dict(answer.headers)
+    )
 
 
 def _process_now(row: Callback) -> bool:

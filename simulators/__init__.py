@@ -16,13 +16,15 @@ from simulators.paypal.simulator import Paypal
 from simulators.server import Server
 from simulators.simulator import Simulator
 from simulators.stripe.simulator import Stripe
+from simulators.xendit.simulator import Xendit
 
 # A simulator's port is the base port plus its place here, so new ones go to the end.
-REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal]] = {
+REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Xendit]] = {
     "stripe": Stripe,
     "mpesa": Mpesa,
     "midtrans": Midtrans,
     "paypal": Paypal,
+    "xendit": Xendit,
 }
 BASE_PORT = 12110
 

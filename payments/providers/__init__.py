@@ -8,6 +8,7 @@ from payments.providers.midtrans import Midtrans
 from payments.providers.mpesa import Mpesa
 from payments.providers.paypal import Paypal
 from payments.providers.stripe import Stripe
+from payments.providers.xendit import Xendit
 
 REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry(
     {
@@ -15,5 +16,6 @@ REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry(
         "mpesa": Mpesa,
         "midtrans": Midtrans,
         "paypal": Paypal,
+        "xendit": Xendit,
     }
 )

@@ -107,7 +107,7 @@ class Topic(StrEnum):
 class Admission(StrEnum):
     """Whether money that a payer is about to send may come, and why not.
 
-    ALREADY_PAID is money that is booked, or a payment that other money has paid.
+    ALREADY_PAID is this very money, which is booked; of a payment that other money has paid it is NOT_OPEN.
     """
 
     ACCEPTED = "accepted"

@@ -7,7 +7,6 @@ expire-transaction, direct-refund-transaction, https-notification-webhooks, code
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -214,7 +213,7 @@ def _server_key(authorization: str) -> str:
     scheme, _, value = authorization.partition(" ")
     try:
         user, _, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise unauthorized() from None
     if scheme.lower() != "basic" or password:
         raise unauthorized()

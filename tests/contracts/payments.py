@@ -23,6 +23,7 @@ from core.providers import (
     Lookup,
     Misconfigured,
     NothingCreated,
+    OperationDeclaration,
     OutcomeUnknown,
     Proof,
     ProviderFault,
@@ -237,8 +238,8 @@ class PaymentProviderContract:
     def ready(self, world: World, kind: Kind) -> Order:
         """An order of that kind that can be sent now. Skips what the adapter does not declare."""
         capabilities = world.provider.capabilities
-        if kind not in capabilities.operations:
-            pytest.skip(f"does not declare {kind}")
+        if not capabilities.offers(kind, self.method):
+            pytest.skip(f"does not declare {kind} for {self.method}")
         if kind is Kind.CREATE:
             return self.order(world)
         if kind is Kind.CONFIRM:
@@ -285,21 +286,33 @@ class PaymentProviderContract:
 
     @pytest.mark.parametrize("kind", list(Kind))
     def test_an_undeclared_kind_is_unsupported(self, world: World, kind: Kind):
-        if kind in world.provider.capabilities.operations:
+        if world.provider.capabilities.offers(kind, self.method):
             pytest.skip(f"declares {kind}")
         with pytest.raises(Unsupported):
             world.provider.step(self.order(world, kind))
 
     @pytest.mark.parametrize("kind", list(Kind))
     def test_a_question_that_cannot_be_asked_is_unsupported(self, world: World, kind: Kind):
-        declared = world.provider.capabilities.operations.get(kind)
-        if declared and declared.lookup in CAN_BE_ASKED:
+        capabilities = world.provider.capabilities
+        if capabilities.offers(kind, self.method) and capabilities.operations[kind].lookup in CAN_BE_ASKED:
             pytest.skip(f"can be asked about a {kind}")
         with pytest.raises(Unsupported):
             world.provider.fetch(self.order(world, kind, provider_id="x", target_id="x"))
 
+    def offered(self, world: World) -> dict[Kind, OperationDeclaration]:
+        """What is declared, as far as this method has it."""
+        capabilities = world.provider.capabilities
+        return {kind: told for kind, told in capabilities.operations.items() if capabilities.offers(kind, self.method)}
+
+    def test_what_a_method_lacks_is_there_for_another(self):
+        capabilities = REGISTRY[self.name].capabilities
+        for lacking in capabilities.methods.values():
+            assert lacking.lacks <= set(capabilities.operations)
+        for kind in capabilities.operations:
+            assert any(capabilities.offers(kind, method) for method in capabilities.methods)
+
     def test_its_operation_key_fits_and_is_in_the_request_that_is_kept(self, world: World):
-        for kind, declared in world.provider.capabilities.operations.items():
+        for kind, declared in self.offered(world).items():
             if declared.replay is Replay.KEY:
                 order = self.order(world, kind, provider_id="x", target_id="x")
                 request = world.provider.step(order).request
@@ -312,7 +325,7 @@ class PaymentProviderContract:
         assert "Authorization" in world.provider.authorize(request).headers
 
     def test_nothing_goes_to_another_host_than_the_account_s(self, world: World):
-        for kind in world.provider.capabilities.operations:
+        for kind in self.offered(world):
             order = self.order(world, kind, provider_id="a/../b", target_id="c/../d")
             url = world.provider.step(order).request.url
             assert url.startswith(world.control.base_url + "/")
@@ -330,6 +343,8 @@ class PaymentProviderContract:
         assert entry["reference"] == paid.order.reference
 
     def test_a_decline_is_a_result_and_moves_nothing(self, world: World):
+        if not world.provider.capabilities.methods[self.method].tells_declines:
+            pytest.skip("is not told of declines")
         order = self.order(world, instrument=Secret(self.declined_instrument()))
         report = world.wire.perform(world.provider.step(order))
         report = self.answered(world, order, report, "decline")
@@ -339,6 +354,18 @@ class PaymentProviderContract:
         assert report.failure is not None
         assert report.failure.message
         assert report.failure.provider_code
+
+    def test_a_decline_that_nobody_is_told_of_leaves_it_payable_until_its_end(self, world: World):
+        if world.provider.capabilities.methods[self.method].tells_declines:
+            pytest.skip("is told of declines")
+        order = self.order(world)
+        asked = world.wire.perform(world.provider.step(order))
+        refused = self.answered(world, order, asked, "decline")
+        ended = self.answered(world, order, refused, "expire")
+        (entry,) = world.control.entries(order.reference)
+        assert (refused.word, refused.moved, entry["receipt"]) == (Word.REQUIRES_ACTION, (), None)
+        assert (ended.word, ended.moved) == (Word.EXPIRED, ())
+        assert asked.provider_id == refused.provider_id == ended.provider_id == entry["id"]
 
     def test_amounts_arrive_as_the_provider_counts_them(self, world: World):
         for money, units in self.carried.items():
@@ -513,7 +540,7 @@ class PaymentProviderContract:
         assert self.done_once(world, order)
 
     def test_one_order_makes_the_same_bytes_each_time_where_it_may_be_repeated(self, world: World):
-        for kind, declared in world.provider.capabilities.operations.items():
+        for kind, declared in self.offered(world).items():
             if declared.replay is Replay.KEY:
                 order = self.order(world, kind, provider_id="x", target_id="x")
                 assert world.provider.step(order).request == world.provider.step(order).request

@@ -1,11 +1,11 @@
-"""A stamp and an HMAC over it and the raw body (Stripe's), a plain SHA-512 (Midtrans'). The vectors are documented."""
+"""Signatures of Stripe's, Midtrans' and Xendit's kinds. The vectors are documented."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from core.crypto import Secret
-from core.signatures import BadSignature, concatenated_sha512, timestamped_hmac_sha256
+from core.signatures import BadSignature, concatenated_sha512, shared_token, timestamped_hmac_sha256
 
 BODY = b'{"id":"evt_1SampleW","object":"event"}'
 STAMP = 1795200004
@@ -114,3 +114,14 @@ def test_a_plain_sha512_by_any_of_our_secrets_is_accepted(keys: tuple[str, ...])
 def test_a_plain_sha512_that_does_not_fit_is_refused(given: str, text: str, keys: tuple[str, ...]):
     with pytest.raises(BadSignature):
         concatenated_sha512(given=given, text=text, secrets=[Secret(key) for key in keys])
+
+
+@pytest.mark.parametrize("tokens", [("a-token",), ("new", "a-token")])
+def test_a_token_that_is_ours_is_accepted(tokens: tuple[str, ...]):
+    shared_token(given="a-token", secrets=[Secret(token) for token in tokens])
+
+
+@pytest.mark.parametrize("given", ["", "a-toke", "a-token ", "A-TOKEN", "a-tokén", "\ud800"])
+def test_a_token_that_is_not_ours_is_refused(given: str):
+    with pytest.raises(BadSignature, match="none of this account's"):
+        shared_token(given=given, secrets=[Secret("a-token"), Secret("another")])
