@@ -35,12 +35,14 @@ KINDS: dict[str, str] = {
     "callback_before_answer": "the callback is delivered before this call is answered",
     "callback_under": "M-Pesa: less money moves than was asked, and the callback says so",
     "callback_over": "M-Pesa: more money moves than was asked, and the callback says so",
-    "callback_bad_signature": "Stripe, Midtrans: another secret; PayPal: a signature that does not fit",
+    "callback_bad_signature": "Stripe, Midtrans, iPaymu: another secret; PayPal: a signature that does not fit",
     "callback_old_timestamp": "Stripe: signed rightly, an hour ago; PayPal: a month ago",
     "callback_tampered": "Midtrans: its status is changed after signing, which the signature does not cover",
     "callback_wrong_webhook": "PayPal: signed for another subscription",
     "callback_bad_checksum": "PayPal: signed over the checksum of another body",
     "callback_foreign_certificate": "PayPal: names a certificate on somebody else's host",
+    "callback_unsigned": "iPaymu: no signature, as of older accounts",
+    "callback_untrue": "iPaymu: says that it was paid, signed rightly, whatever is true",
 }
 SHORT_NAMES = {"html": "html_before", "empty": "empty_before", "fault": "fault_before"}
 
