@@ -62,7 +62,7 @@ _FIXED_LIFE = ("bca", "alfamart", "mpm")
 _SIGNATURE = ("required", "optional", "unchecked")
 _NEEDED = frozenset({"name", "email", "phone"})
 _PER_LIST = 20
-_CLOCKS_DIFFER, _AFTER_THE_END = timedelta(minutes=10), timedelta(hours=1)
+_CLOCKS_DIFFER, _SENT_WITHIN, _AFTER_THE_END = timedelta(minutes=10), timedelta(hours=1), timedelta(hours=1)
 _SHAPE = (KeyError, TypeError, AttributeError, ValueError)
 
 
@@ -262,12 +262,13 @@ class Ipaymu(PaymentProvider[Credentials, Options]):
         return self._post(_TRANSACTION, {"transactionId": transaction})
 
     def _history(self, order: Order, page: int) -> Request:
-        """The newest first: whoever asks does so soon after."""
+        """The newest first: whoever asks does so soon after. A page's transaction may begin long after the page."""
         now = self.connection.now()
+        last = now if order.method == reading.PAGE or order.made_at is None else min(now, order.made_at + _SENT_WITHIN)
         body = {
             "date": "created_at",
             "startdate": wire.day((order.made_at or now) - _CLOCKS_DIFFER),
-            "enddate": wire.day(now + _CLOCKS_DIFFER),
+            "enddate": wire.day(last + _CLOCKS_DIFFER),
             "page": page,
             "limit": _PER_LIST,
             "orderBy": "created_at",

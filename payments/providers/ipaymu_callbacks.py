@@ -82,9 +82,9 @@ def read(callback: RawCallback, words: Mapping[str, str]) -> Notice:
     told = fields(callback)
     reference, transaction = wire.identifier(told["reference_id"]), wire.identifier(told["trx_id"])
     provider_id = wire.identifier(told["sid"]) if callback.door == PAGES else transaction
-    status, name, money = wire.number(told["status_code"]), wire.text(told["status"]), wire.rupiah(told["amount"])
-    if _STATUSES.get(status, name) != name.lower():
-        report = reported(f"{status}, {name}"[:100], provider_id, {})
+    status, name, money = wire.number(told["status_code"]), wire.word(told["status"]), wire.rupiah(told["amount"])
+    if _STATUSES.get(status, name) != name:
+        report = reported(f"{status}, {name}", provider_id, {})
     else:
         report = reported(status, provider_id, words)
     if report.word is Word.REQUIRES_ACTION:

@@ -62,8 +62,8 @@ def read_page(told: Mapping[str, Any], order: Order) -> Report:
 
 def _costs_the_payer_nothing(told: Mapping[str, Any], order: Order) -> bool:
     """With `BUYER` the code is about the fee too, whatever was asked."""
-    direction = told.get("FeeDirection") or _MERCHANT
-    return bool(direction == _MERCHANT and wire.rupiah(told["Total"]) == order.money)
+    direction = str(told.get("FeeDirection") or _MERCHANT).upper()
+    return direction == _MERCHANT and wire.rupiah(told["Total"]) == order.money
 
 
 def _action(told: Mapping[str, Any], order: Order, code: object) -> dict[str, str] | None:
@@ -118,12 +118,14 @@ def _contradicts(told: Mapping[str, Any], report: Report) -> bool:
 
 
 def _cost(told: Mapping[str, Any], status: str, money: Money) -> Cost | None:
-    """Final with the settlement."""
-    if status != _SETTLED or told.get("Fee") in (None, ""):
+    """Final with the settlement. A fee that cannot be read keeps no money from being booked: it is asked for again."""
+    try:
+        fee = wire.rupiah(told.get("Fee"))
+    except ValueError:
         return None
-    fee, settled = wire.rupiah(told["Fee"]), wire.moment(told.get("SettlementDate"))
-    if fee > money:
+    if status != _SETTLED or fee > money:
         return None
+    settled = wire.moment(told.get("SettlementDate"))
     return Cost(money, fee, wire.identifier(told["TransactionId"]), settled.date() if settled else None)
 
 

@@ -27,6 +27,7 @@ _UNREGISTERED: Mapping[str, str] = {
 _FIELD = re.compile(r"[A-Za-z0-9_.]{1,40}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _NUMBER = re.compile(r"-?[0-9]{1,4}")
+_WORD = re.compile(r"[A-Za-z_ -]{1,50}")
 _CODE = re.compile(r"[A-Za-z0-9-]{4,40}")
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _JAKARTA = timezone(timedelta(hours=7))
@@ -114,6 +115,13 @@ def number(value: object) -> str:
     if not _NUMBER.fullmatch(told):
         raise ValueError("no number")
     return told
+
+
+def word(value: object) -> str:
+    """A status by its name, in lower case."""
+    if not _WORD.fullmatch(text(value)):
+        raise ValueError("no word")
+    return text(value).lower()
 
 
 def code(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from simulators.callbacks import Callback, Sender
-from simulators.ipaymu.books import DIRECT, JSON, PAGE, Books, Payment, created
+from simulators.ipaymu.books import DIRECT, JSON, Books, Payment, created
 from simulators.ipaymu.callbacks import Callbacks
 from simulators.ipaymu.settings import IpaymuSettings
 from simulators.ipaymu.words import (
@@ -128,7 +128,6 @@ class Payments:
 
 
 def _page(payment: Payment, origin: str) -> JSON:
-    assert payment.kind == PAGE
     return {"SessionID": payment.session, "Url": f"{origin}/_simulator/payment/{payment.session}"}
 
 

@@ -317,7 +317,7 @@ def test_the_history_lists_twenty_by_day_in_either_order(wire):
     newest, rest = (wire.history(page=page, limit=20, order="DESC")["Transaction"] for page in (1, 2))
     assert [row["TransactionId"] for row in newest + rest] == numbers[::-1]
     assert wire.history(order="ASC", limit=1)["Transaction"][0]["TransactionId"] == numbers[0]
-    day = newest[0]["CreatedDate"][:10]
+    day = rest[-1]["CreatedDate"][:10]
     assert wire.history(startdate=day, enddate="2999-01-01")["Pagination"]["total"] == 21
     assert wire.history(startdate="2999-01-01", enddate="2999-01-02")["Transaction"] == []
     wire.settings(history_key="Results")

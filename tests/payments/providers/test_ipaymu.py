@@ -592,6 +592,7 @@ def test_an_answer_to_a_direct_payment_is_read_with_its_code_and_its_end():
     ends = datetime.datetime(2026, 3, 1, 2, 5, tzinfo=datetime.UTC)
     shown = {"type": "qr", "qr_string": code()}
     assert created() == Report(Word.REQUIRES_ACTION, "193999", "0", next_action=shown, expires_at=ends)
+    assert created(FeeDirection="merchant").next_action == shown
     older = created(FeeDirection=None, Expired=None, QrString=None, Total="25000.00")
     assert (older.next_action, older.expires_at) == (shown, None)
     bank = order(method="virtual_account", channel="bca")
@@ -692,8 +693,9 @@ def test_the_cost_is_told_with_the_settlement():
     day = datetime.date(2026, 3, 2)
     assert checked().cost == Cost(IDR, Money(17_500, "IDR"), "193999", day)
     assert checked(Fee="175.00", SettlementDate=None).cost == Cost(IDR, Money(17_500, "IDR"), "193999", None)
-    for changes in ({"Status": 6}, {"Fee": None}, {"Fee": ""}, {"Fee": 25001}):
-        assert checked(**changes).cost is None
+    for changes in ({"Status": 6}, {"Fee": None}, {"Fee": ""}, {"Fee": "0.7%"}, {"Fee": 25001}):
+        report = checked(**changes)
+        assert (report.cost, len(report.moved)) == (None, 1)
 
 
 @pytest.mark.parametrize(
@@ -824,6 +826,14 @@ def test_the_history_is_asked_from_the_day_of_the_payment_on_with_the_newest_fir
     ]
 
 
+def test_a_direct_payment_is_looked_for_where_it_was_made_and_a_page_up_to_now():
+    long_ago = NOW - datetime.timedelta(days=3)
+    for method, last in (("qris", "2026-02-26"), ("hosted_page", "2026-03-01")):
+        with pytest.raises(OutcomeUnknown):
+            history([], order(method=method, made_at=long_ago))
+        assert (asks[0]["startdate"], asks[0]["enddate"]) == ("2026-02-26", last)
+
+
 def test_the_search_ends_where_the_payment_cannot_be():
     with pytest.raises(OutcomeUnknown):
         history([row() for _ in range(60)])
@@ -885,6 +895,15 @@ def test_a_callback_tells_its_status_twice_and_both_must_agree(status: str, name
 
 def test_a_callback_that_says_pending_is_nothing():
     assert read({**TOLD, "status_code": 0, "status": "pending"}) == Notice(Topic.NOTHING, reference="REF-42")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "a\0b"}, {"status": "x" * 51}, {"reference_id": "a b"}, {"amount": "Rp 25"}, {"status_code": "one"}],
+)
+def test_a_callback_with_values_of_another_form_is_unreadable(changes: dict[str, str]):
+    with pytest.raises(Unreadable):
+        read({**TOLD, **changes})
 
 
 @pytest.mark.parametrize("name", ["trx_id", "reference_id", "status", "status_code", "amount"])
