@@ -4,6 +4,7 @@ from typing import Any
 
 from core.providers import Registry
 from payments.providers.base import PaymentProvider
+from payments.providers.ipaymu import Ipaymu
 from payments.providers.midtrans import Midtrans
 from payments.providers.mpesa import Mpesa
 from payments.providers.paypal import Paypal
@@ -17,5 +18,6 @@ REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry(
         "midtrans": Midtrans,
         "paypal": Paypal,
         "xendit": Xendit,
+        "ipaymu": Ipaymu,
     }
 )

@@ -112,6 +112,8 @@ class PaymentProviderContract:
     not_carried: ClassVar[tuple[Money, ...]]
     calls: ClassVar[Mapping[Kind, str]]
     """The call behind each write, as the simulator's trouble names it: "POST /v1/refunds"."""
+    authorization: ClassVar[str] = "Authorization"
+    """The header that shows who is calling."""
 
     def options(self, control: SimulatorControl) -> Mapping[str, Any]:
         """As JSON."""
@@ -321,8 +323,8 @@ class PaymentProviderContract:
 
     def test_the_request_that_is_kept_holds_no_authorization(self, world: World):
         request = world.provider.step(self.order(world)).request
-        assert "authorization" not in {name.lower() for name in request.headers}
-        assert "Authorization" in world.provider.authorize(request).headers
+        assert self.authorization.lower() not in {name.lower() for name in request.headers}
+        assert self.authorization in world.provider.authorize(request).headers
 
     def test_nothing_goes_to_another_host_than_the_account_s(self, world: World):
         for kind in self.offered(world):
