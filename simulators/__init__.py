@@ -20,9 +20,7 @@ from simulators.stripe.simulator import Stripe
 from simulators.xendit.simulator import Xendit
 
 # A simulator's port is the base port plus its place here, so new ones go to the end.
-REGISTRY: dict[
-    str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Xendit] | type[Ipaymu]
-] = {
+REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Xendit] | type[Ipaymu]] = {
     "stripe": Stripe,
     "mpesa": Mpesa,
     "midtrans": Midtrans,
