@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+from simulators.bayarind.simulator import Bayarind
 from simulators.memory import Memory
 from simulators.midtrans.simulator import Midtrans
 from simulators.mpesa.simulator import Mpesa
@@ -18,11 +19,12 @@ from simulators.simulator import Simulator
 from simulators.stripe.simulator import Stripe
 
 # A simulator's port is the base port plus its place here, so new ones go to the end.
-REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal]] = {
+REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Bayarind]] = {
     "stripe": Stripe,
     "mpesa": Mpesa,
     "midtrans": Midtrans,
     "paypal": Paypal,
+    "bayarind": Bayarind,
 }
 BASE_PORT = 12110
 

@@ -41,6 +41,7 @@ KINDS: dict[str, str] = {
     "callback_wrong_webhook": "PayPal: signed for another subscription",
     "callback_bad_checksum": "PayPal: signed over the checksum of another body",
     "callback_foreign_certificate": "PayPal: names a certificate on somebody else's host",
+    "callback_wrong_insert": "Bayarind: a flag that names another insert id, rightly signed",
 }
 SHORT_NAMES = {"html": "html_before", "empty": "empty_before", "fault": "fault_before"}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from core.providers import Registry
 from payments.providers.base import PaymentProvider
+from payments.providers.bayarind import Bayarind
 from payments.providers.midtrans import Midtrans
 from payments.providers.mpesa import Mpesa
 from payments.providers.paypal import Paypal
@@ -15,5 +16,6 @@ REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry(
         "mpesa": Mpesa,
         "midtrans": Midtrans,
         "paypal": Paypal,
+        "bayarind": Bayarind,
     }
 )
