@@ -34,7 +34,7 @@ COMPANY_CODE_DIGITS: Mapping[str, int] = {"1011": 4, "1042": 4, "1043": 4, "1074
 _NUMBER_DIGITS: Mapping[str, int] = {"1074": 12}
 _USUAL_NUMBER_DIGITS = 11
 
-_DIGITS = re.compile(r"[0-9]{1,10}(\.00)?")
+_DIGITS = re.compile(r"[0-9]{1,11}(\.00)?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _WORD = re.compile(r"[A-Za-z0-9 ._-]{1,50}")
 _JAKARTA = timezone(timedelta(hours=7))
@@ -78,6 +78,12 @@ def check_flag_code(form: Mapping[str, str], *, secrets: Iterable[Secret]) -> No
 def pass_app(secret: Secret) -> str:
     """What stands for the secret in every body of the SNAP variant."""
     return _hashed(secret=secret)
+
+
+def check_pass_app(given: str, *, secrets: Iterable[Secret]) -> None:
+    """Raises BadSignature."""
+    if not sum(hmac.compare_digest(given.encode(), pass_app(secret).encode()) for secret in secrets):
+        raise BadSignature("the passApp does not fit")
 
 
 def _hashed(*parts: str, secret: Secret) -> str:

@@ -27,6 +27,7 @@ from payments.providers.base import (
 )
 from payments.providers.bayarind_account import CODE_LIFE, Credentials, Options, Protocol
 from payments.providers.bayarind_classic import Classic
+from payments.providers.bayarind_snap import Snap
 
 _LARGEST = 9_999_999_999
 _RUPIAH = frozenset({wire.CURRENCY})
@@ -36,8 +37,11 @@ def _seconds(*moments: int) -> tuple[timedelta, ...]:
     return tuple(timedelta(seconds=moment) for moment in moments)
 
 
-_PROTOCOLS: Mapping[str, Callable[[Connection[Credentials, Options]], Protocol]] = {"classic": Classic}
-_DOORS: Mapping[str, str] = {"flag": "classic"}
+_PROTOCOLS: Mapping[str, Callable[[Connection[Credentials, Options]], Protocol]] = {
+    "classic": Classic,
+    "snap": Snap,
+}
+_DOORS: Mapping[str, str] = {"flag": "classic", "transfer": "snap"}
 
 
 class Bayarind(PaymentProvider[Credentials, Options]):
@@ -85,12 +89,13 @@ class Bayarind(PaymentProvider[Credentials, Options]):
     )
 
     def units(self, money: Money) -> int:
-        """Whole rupiah, of ten digits at most."""
+        """Whole rupiah, of ten digits at most; SNAP takes no fewer than two."""
         if money.currency != wire.CURRENCY:
             raise NotRepresentable(f"Bayarind takes {wire.CURRENCY} only")
         units = money.in_units(0)
-        if not 1 <= units <= _LARGEST:
-            raise NotRepresentable(f"Bayarind takes from 1 to {_LARGEST} rupiah at a time")
+        smallest = 10 if self.options.api == "snap" else 1
+        if not smallest <= units <= _LARGEST:
+            raise NotRepresentable(f"Bayarind takes from {smallest} to {_LARGEST} rupiah at a time")
         return units
 
     def _protocol(self, name: str = "") -> Protocol:

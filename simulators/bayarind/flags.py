@@ -9,11 +9,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import requests
 
+from simulators.bayarind import snap
 from simulators.bayarind.books import Bill, Books, hashed, stamp
+from simulators.bayarind.keys import MERCHANTS, OURS
 from simulators.bayarind.settings import BayarindSettings
 from simulators.bayarind.words import ADVICE, BY_HAND, DONE, EXPIRED, PAID, PAYMENT, PENDING, SUCCESS
 from simulators.callbacks import Sender
@@ -104,10 +107,16 @@ class Flags:
         self._sender.log.append({"at": time.time(), "url": message.url, "about": about, "result": told or result})
         return told
 
-    def _status(self, bill: Bill, told: dict[str, str]) -> str:
-        return str(told["paymentStatus"])
+    def _status(self, bill: Bill, told: dict[str, Any]) -> str:
+        """In the words of the classic flag. A fault of the merchant's own is no answer."""
+        if bill.api == "classic":
+            return str(told["paymentStatus"])
+        code = str(told["responseCode"])
+        return "" if code.startswith("5") else snap.ANSWERS.get(code, "01")
 
     def _written(self, bill: Bill, kind: str, mode: str, status: str) -> Message:
+        if bill.api == "snap":
+            return self._signed(bill, kind, mode)
         secret = STRANGER if mode == "bad_signature" else self._settings.channels.get(bill.channel, STRANGER)
         told = _form(_spoiled(bill, mode), kind, status)
         names = ("transactionNo", "transactionAmount", "channelId", "transactionStatus", "insertId")
@@ -115,6 +124,15 @@ class Flags:
         if mode == "tampered":
             told["transactionAmount"] = str(bill.amount + 1)
         return Message(self._settings.flag_url, urlencode(told).encode(), FORM)
+
+    def _signed(self, bill: Bill, kind: str, mode: str) -> Message:
+        told = snap.payment(_spoiled(bill, mode), kind, self._settings.channels.get(bill.channel, STRANGER))
+        body, primes = json.dumps(told).encode(), MERCHANTS if mode == "bad_signature" else OURS
+        path = self._settings.snap_signed_path
+        sent = snap.headers(body, path=path, channel=bill.channel, service=bill.service, primes=primes)
+        if mode == "tampered":
+            body = body.replace(f'"{bill.amount}.00"'.encode(), f'"{bill.amount + 1}.00"'.encode())
+        return Message(self._settings.snap_url, body, sent)
 
 
 def _spoiled(bill: Bill, mode: str) -> Bill:

@@ -1,8 +1,9 @@
-"""Bayarind: `PaymentRegister`, `PaymentQuery`, `PostAuth`, and payment flags to the merchant."""
+"""Bayarind: `PaymentRegister`, `PaymentQuery`, `PostAuth` and `transfer-va`, and payment flags to the merchant."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from simulators.bayarind.books import JSON, Bill, Books
 from simulators.bayarind.classic import Classic
 from simulators.bayarind.flags import Flags
+from simulators.bayarind.keys import MERCHANTS, OURS, private_pem, public_pem
 from simulators.bayarind.pages import bank_page, pay_page
 from simulators.bayarind.settings import BayarindSettings
+from simulators.bayarind.snap import PREFIX, Snap
 from simulators.bayarind.words import EXPIRED, MAGIC_AMOUNTS, OUTCOMES, PENDING
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
@@ -19,7 +22,7 @@ from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
 
-INSERT = "/PaymentRegister"
+INSERT, CREATE = "/PaymentRegister", f"{PREFIX}/create-va"
 
 Act = Callable[[Request], Answer]
 
@@ -34,14 +37,24 @@ class Bayarind(Simulator):
         self.books = Books(memory)
         self.classic = Classic(self.books, self.settings)
         self.flags = Flags(self.books, self.settings, self.sender)
+        self.snap = Snap(self.books, self.settings, self.classic, self.begun)
         self._once_troubled: set[str] = set()
         routes: dict[str, Act] = {
             f"POST {INSERT}": self._insert,
             "POST /PaymentQuery": lambda request: _told(self.classic.question(dict(request.form))),
             "POST /PostAuth": lambda request: _told(self.classic.void(dict(request.form))),
+            f"POST {CREATE}": self.snap.create,
+            f"POST {PREFIX}/status": self.snap.status,
+            f"DELETE {PREFIX}/delete-va": self.snap.delete,
         }
         self.serve_routes(Router(routes))
-        self._pages = Router({"GET /_simulator/pay/{id}": self._page, "POST /_simulator/pay/{id}": self._pressed})
+        self._pages = Router(
+            {
+                "GET /_simulator/pay/{id}": self._page,
+                "POST /_simulator/pay/{id}": self._pressed,
+                "GET /_simulator/keys": lambda request: _told(_keys()),
+            }
+        )
 
     def _insert(self, request: Request) -> Answer:
         answer, bill = self.classic.insert(dict(request.form), request.callback_mode, request.origin)
@@ -66,12 +79,8 @@ class Bayarind(Simulator):
 
     def magic_trouble(self, request: Request) -> Trouble | None:
         """Once per number: the retry of a lost answer shall find out what happened."""
-        if request.route != INSERT:
-            return None
-        form = dict(request.form)
-        amount = form.get("transactionAmount", "")
-        trouble = self.magic(int(amount)) if amount.isdigit() and len(amount) < 11 else None
-        number = form.get("transactionNo", "")
+        number, amount = _asked(request)
+        trouble = self.magic(int(amount)) if re.fullmatch("[0-9]{1,10}", amount) else None
         if trouble is None or trouble.callback_mode:
             return trouble
         if number in self._once_troubled:
@@ -125,6 +134,7 @@ class Bayarind(Simulator):
     def forget(self) -> None:
         self._once_troubled.clear()
         self.books.clear()
+        self.snap.external_ids.clear()
 
     def resume(self) -> None:
         for bill in self.books.bills.rows():
@@ -134,3 +144,19 @@ class Bayarind(Simulator):
 
 def _told(answer: JSON) -> Answer:
     return Answer.of_json(answer)
+
+
+def _keys() -> JSON:
+    """What an account for SNAP is made with: test keys."""
+    return {"merchant_private_key": private_pem(MERCHANTS), "bayarind_public_key": public_pem(OURS)}
+
+
+def _asked(request: Request) -> tuple[str, str]:
+    """Number and whole rupiah of an insert, as far as they can be read."""
+    if request.route == INSERT:
+        form = dict(request.form)
+        return form.get("transactionNo", ""), form.get("transactionAmount", "")
+    body = (request.document or {}) if request.route == CREATE else {}
+    total = body.get("totalAmount")
+    value = str(total.get("value")) if isinstance(total, dict) else ""
+    return str(body.get("trxId")), value.removesuffix(".00")

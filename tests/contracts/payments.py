@@ -533,18 +533,13 @@ class PaymentProviderContract:
         if world.provider.capabilities.operations[kind].replay is Replay.NONE:
             pytest.skip("has no key")
         first = world.wire.perform(world.provider.step(order))
-        if world.provider.capabilities.operations[kind].replay is Replay.KEY:
-            assert world.wire.perform(world.provider.step(order)) == first
-        else:
-            assert self.refused_or_done_again(world, order).word is first.word
-        assert self.done_once(world, order)
-
-    def refused_or_done_again(self, world: World, order: Order) -> Report:
-        """The same once more, where a unique reference guards it; what is refused as there already is asked about."""
         try:
-            return world.wire.perform(world.provider.step(order))
+            assert world.wire.perform(world.provider.step(order)) == first
         except OutcomeUnknown:
-            return world.wire.perform(world.provider.fetch(order))
+            # Refused, as it is there already, where a unique reference guards it: it is asked about.
+            assert world.provider.capabilities.operations[kind].replay is Replay.UNIQUE_REFERENCE
+            assert world.wire.perform(world.provider.fetch(order)).word is first.word
+        assert self.done_once(world, order)
 
     def test_one_order_makes_the_same_bytes_each_time_where_it_may_be_repeated(self, world: World):
         for kind, declared in world.provider.capabilities.operations.items():

@@ -33,6 +33,7 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.bayarind import Bayarind, Credentials, Options
+from simulators.bayarind import keys
 from tests.contracts.payments import PaymentProviderContract, World
 from tests.contracts.world import MemoryTokens, SimulatorControl
 
@@ -257,6 +258,102 @@ class TestWallet(BayarindContract):
         order, report = self.waiting(world)
         url = f"{world.control.base_url}/_simulator/pay/{order.provider_id}"
         assert report.next_action == {"type": "redirect", "url": url}
+
+
+class TestSnap(BayarindContract):
+    """The same account of a bank's, by the other protocol."""
+
+    method = "virtual_account"
+    channel = "bca"
+    credentials: ClassVar = {
+        "channel_id": "TOKOEXVA01",
+        "secret_key": KEY,
+        "private_key": keys.private_pem(keys.MERCHANTS),
+    }
+    refused_credentials: ClassVar = {"private_key": keys.private_pem(keys.OURS)}
+    carried: ClassVar = {IDR: 125_000, Money(1_000, "IDR"): 10, Money(999_999_999_900, "IDR"): 9_999_999_999}
+    not_carried = (*BayarindContract.not_carried, Money(900, "IDR"))
+    calls: ClassVar = {
+        Kind.CREATE: "POST /api/v1.0/transfer-va/create-va",
+        Kind.CANCEL: "DELETE /api/v1.0/transfer-va/delete-va",
+    }
+
+    def options(self, control: SimulatorControl) -> Mapping[str, Any]:
+        return CODES | {"api": "snap", "bayarind_key": keys.public_pem(keys.OURS)}
+
+    def listen(self, world: World) -> None:
+        world.control.post("settings", snap_url=world.receiver.url("transfer"))
+
+    def document(self, callback: RawCallback) -> dict[str, Any]:
+        return json.loads(callback.body)
+
+    def written(self, callback: RawCallback, told: Any) -> RawCallback:
+        return replace(callback, body=json.dumps(told).encode())
+
+    def forgeries(self, world: World, callback: RawCallback) -> list[RawCallback]:
+        told, more = self.document(callback), self.document(callback)["additionalInfo"]
+        changes: list[dict[str, Any]] = [
+            {"paidAmount": {"value": "10.00", "currency": "IDR"}},
+            {"trxId": "ANOTHERORDER000001"},
+            {"additionalInfo": more | {"insertId": "1"}},
+            {"additionalInfo": {name: more[name] for name in more if name != "passApp"}},
+        ]
+        bodies = [self.written(callback, told | change) for change in changes]
+        headers = [
+            callback.headers | {"x-timestamp": "2026-03-01T09:00:00+07:00"},
+            callback.headers | {"x-signature": "AAAA"},
+            callback.headers | {"x-signature": "é"},
+            callback.headers | {"x-partner-id": "TOKOEXVA02"},
+            {name: value for name, value in callback.headers.items() if name != "x-signature"},
+        ]
+        empty = [replace(callback, body=body) for body in (b"", b"[]", b"{}")]
+        return [*bodies, *(replace(callback, headers=changed) for changed in headers), *empty]
+
+    def with_unknown_word(self, callback: RawCallback) -> RawCallback:
+        told = self.document(callback)
+        return self.written(callback, told | {"additionalInfo": told["additionalInfo"] | {"flagType": "77"}})
+
+    def test_the_payer_is_told_the_number_without_the_spaces_before_it(self, world: World):
+        order, report = self.waiting(world)
+        number = wire.customer_number(order.reference, service_code="1021")
+        assert report.next_action == {"type": "instructions", "channel": "bca", "code": f"12345{number}"}
+        sent = json.loads(world.wire.sent[-1].body)
+        assert (sent["partnerServiceId"], sent["virtualAccountNo"]) == ("   12345", f"   12345{number}")
+
+    def test_money_that_we_do_not_accept_goes_back(self, world: World):
+        for admission, code in ((Admission.EXPIRED, "04"), (Admission.CANCELLED, "05"), (Admission.WRONG_AMOUNT, "01")):
+            order, _ = self.waiting(world)
+            world.receiver.decide = lambda callback, told=admission: world.provider.admit(callback, told)
+            assert self.pay(world, order)["answer"] == code
+            assert self.status_of(world, order).moved == ()
+
+    @pytest.mark.parametrize("mode", ["bad_signature", "tampered"])
+    def test_a_payment_that_bayarind_did_not_sign_is_refused(self, world: World, mode: str):
+        order, _ = self.waiting(world)
+        self.pay(world, order, callback=mode)
+        callback, _ = self.notice(world, Topic.PAYMENT, order.provider_id)
+        with pytest.raises(Forged):
+            world.provider.verify(callback)
+
+    def test_a_secret_that_does_not_fit_the_pass_app_is_refused(self, world: World):
+        callback = self.genuine(world)
+        changed = replace(world.provider.credentials, secret_key=Secret("new"))
+        with pytest.raises(Forged):
+            Bayarind(replace(world.provider.connection, credentials=changed)).verify(callback)
+        former = replace(changed, former_secret_keys=(Secret(KEY),))
+        Bayarind(replace(world.provider.connection, credentials=former)).verify(callback)
+
+    def test_an_account_that_cannot_sign_or_name_its_bank_sends_nothing(self, world: World):
+        connection, options = world.provider.connection, world.provider.options
+        no_key = replace(connection, credentials=replace(connection.credentials, private_key=Secret("")))
+        no_code = replace(connection, options=replace(options, company_codes={}))
+        for provider, changes in (
+            (Bayarind(no_key), {}),
+            (Bayarind(no_code), {}),
+            (world.provider, {"method": "qris", "channel": ""}),
+        ):
+            with pytest.raises(Misconfigured):
+                provider.authorize(provider.step(self.order(world, **changes)).request)
 
 
 # Without the wire
