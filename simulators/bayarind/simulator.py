@@ -48,13 +48,12 @@ class Bayarind(Simulator):
             f"DELETE {PREFIX}/delete-va": self.snap.delete,
         }
         self.serve_routes(Router(routes))
-        self._pages = Router(
-            {
-                "GET /_simulator/pay/{id}": self._page,
-                "POST /_simulator/pay/{id}": self._pressed,
-                "GET /_simulator/keys": lambda request: _told(_keys()),
-            }
-        )
+        pages: dict[str, Act] = {
+            "GET /_simulator/pay/{id}": self._page,
+            "POST /_simulator/pay/{id}": self._pressed,
+            "GET /_simulator/keys": lambda request: _told(_keys()),
+        }
+        self._pages = Router(pages)
 
     def _insert(self, request: Request) -> Answer:
         answer, bill = self.classic.insert(dict(request.form), request.callback_mode, request.origin)
