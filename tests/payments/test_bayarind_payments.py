@@ -1,4 +1,4 @@
-"""Bayarind from the API call to the money: an account number that is shown, asked about, lost, voided, or left alone."""
+"""Bayarind from the API call to the money: a number that is shown, asked about, lost, voided, or left alone."""
 
 from datetime import timedelta
 
