@@ -25,7 +25,7 @@ def follow(callback: Callback, notice: Notice) -> None:
     with transaction.atomic():
         locked = lock_attempt(attempt)
         admission = _admission(locked, report)
-        if report.word is Word.UNKNOWN:
+        if admission is Admission.UNCLEAR:
             detail = f"{because}: the provider says {report.provider_status!r}, which is not on its adapter's list"
             attention.raise_for(locked.payment, Attention.Reason.PARKED, detail)
         elif admission is Admission.ACCEPTED:
@@ -38,7 +38,7 @@ def _admission(attempt: Attempt, report: Report) -> Admission:
     """Whether the money may come. What its number says is booked already is not taken twice."""
     payment = attempt.payment
     if report.word is not Word.SUCCEEDED:
-        return Admission.NOT_OPEN if report.word is Word.UNKNOWN else Admission.ACCEPTED
+        return Admission.UNCLEAR if report.word is Word.UNKNOWN else Admission.ACCEPTED
     numbers = [moved.provider_money_id for moved in report.moved]
     if Receipt.objects.filter(account=attempt.account_id, provider_money_id__in=numbers).exists():
         return Admission.ALREADY_PAID

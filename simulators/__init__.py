@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+from simulators.bayarind.simulator import Bayarind
 from simulators.ipaymu.simulator import Ipaymu
 from simulators.memory import Memory
 from simulators.midtrans.simulator import Midtrans
@@ -20,13 +21,16 @@ from simulators.stripe.simulator import Stripe
 from simulators.xendit.simulator import Xendit
 
 # A simulator's port is the base port plus its place here, so new ones go to the end.
-REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Xendit] | type[Ipaymu]] = {
+REGISTRY: dict[
+    str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Xendit] | type[Ipaymu] | type[Bayarind]
+] = {
     "stripe": Stripe,
     "mpesa": Mpesa,
     "midtrans": Midtrans,
     "paypal": Paypal,
     "xendit": Xendit,
     "ipaymu": Ipaymu,
+    "bayarind": Bayarind,
 }
 BASE_PORT = 12110
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from core.providers import Registry
 from payments.providers.base import PaymentProvider
+from payments.providers.bayarind import Bayarind
 from payments.providers.ipaymu import Ipaymu
 from payments.providers.midtrans import Midtrans
 from payments.providers.mpesa import Mpesa
@@ -19,5 +20,6 @@ REGISTRY: Registry[PaymentProvider[Any, Any]] = Registry(
         "paypal": Paypal,
         "xendit": Xendit,
         "ipaymu": Ipaymu,
+        "bayarind": Bayarind,
     }
 )

@@ -88,6 +88,7 @@ class CallbackAnswer:
     status: int = 200
     content_type: str = "application/json"
     body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,8 @@ REQUIRED: Mapping[str, Required] = {
     ),
     "bayarind": Required(
         methods=dict.fromkeys(("virtual_account", "qris", "ewallet"), frozenset({CREATE, CANCEL})),
-        doors={"flag": DECIDES},
+        doors={"flag": DECIDES, "transfer": DECIDES},
+        untold_declines=frozenset({"virtual_account", "qris", "ewallet"}),
         refunds="none",
         asked=frozenset({CREATE}),
         repeated=frozenset({CREATE, CANCEL}),
