@@ -117,6 +117,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("merchants.provideraccount", "Provider accounts", "account_balance"),
             ("merchants.feeschedule", "Fee schedules", "percent"),
             ("merchants.routingrule", "Routing rules", "alt_route"),
+            ("merchants.routingrule", "Which provider?", "route", "choice"),
             ("merchants.providerswitch", "Providers on and off", "power_settings_new"),
         ),
     ),

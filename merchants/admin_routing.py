@@ -18,7 +18,7 @@ from core.admin_columns import MODE, badge, column, link, moment_column, page_of
 from core.money import Money
 from core.routing import Strategy, Target
 from merchants import routing
-from merchants.models import ProviderAccount, RoutingRule
+from merchants.models import Merchant, ProviderAccount, RoutingRule
 from merchants.routing_forms import RuleForm, WhoseForm
 
 View = Callable[[HttpRequest, Any], HttpResponse]
@@ -104,31 +104,26 @@ class RoutingRuleAdmin(FormAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         whose = WhoseForm(request.GET if "merchant" in request.GET else None)
-        if whose.is_valid():
-            return super().add_view(request, form_url, extra_context)
-        return self.ask(request, whose, title="Add routing rule", explain="Whose payments is it about?", reads=True)
-
-    def get_add_form(self, request: HttpRequest) -> forms.Form:
-        whose = WhoseForm(request.GET)
-        whose.is_valid()
-        return RuleForm(*whose.whose(), request.POST or None)
-
-    def add(self, request: HttpRequest, form: Any) -> HttpResponse:
-        whose = WhoseForm(request.GET)
-        whose.is_valid()
+        if not whose.is_valid():
+            return self.ask(request, whose, title="Add routing rule", explain="Whose payments is it about?", reads=True)
         merchant, livemode = whose.whose()
-        try:
-            row = routing.write_rule(
-                merchant=merchant,
-                livemode=livemode,
-                rule=form.rule(),
-                priority=form.cleaned_data["priority"],
-                by=staff(request),
-            )
-        except ValueError as fault:
-            refuse(form, fault)
-            return self.ask(request, form, title="Add routing rule", explain=self.add_explain)
-        return HttpResponseRedirect(page_of(row.pk))
+        form = RuleForm(merchant, livemode, request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                return HttpResponseRedirect(page_of(self._written(request, merchant, livemode, form).pk))
+            except ValueError as fault:
+                refuse(form, fault)
+        explain = f"For {merchant.name} in {'live' if livemode else 'test'} mode. {self.add_explain}"
+        return self.ask(request, form, title="Add routing rule", explain=explain)
+
+    def _written(self, request: HttpRequest, merchant: Merchant, livemode: bool, form: RuleForm) -> RoutingRule:
+        return routing.write_rule(
+            merchant=merchant,
+            livemode=livemode,
+            rule=form.rule(),
+            priority=form.cleaned_data["priority"],
+            by=staff(request),
+        )
 
     @reasoned_action(
         title="Change",

@@ -144,7 +144,7 @@ class RuleForm(forms.Form):
     targets = PlacesField(
         label="Accounts",
         required=False,
-        help_text="1 is tried first; without a place an account is not named. Shares are a split's, and add up to 100. "
+        help_text="1 is tried first; an account without a place is not named. Shares are a split's, adding up to 100. "
         "The lowest fee is looked for among all accounts where none is named.",
     )
     only = forms.BooleanField(

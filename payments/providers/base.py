@@ -182,6 +182,8 @@ class MethodCapability:
     `limits` are the least and the most that can be paid, by currency in minor units, where the provider names them.
     `code_life` is how long a code or page can be paid when nothing else is asked for. `held_by_us` says that nobody
     can pay before the provider's answer has passed through us, such as the text of a QR code (money.md 14).
+    `next_actions` are the types of `next_action` that its payers may be asked for: `redirect`, `prompt`, `qr`,
+    `instructions`.
     """
 
     currencies: frozenset[str] | None = None
@@ -193,6 +195,7 @@ class MethodCapability:
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     code_life: timedelta | None = None
     held_by_us: bool = False
+    next_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,10 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     @abstractmethod
     def units(self, money: Money) -> int:
         """The amount as this provider counts it. Raises core.money.NotRepresentable where it cannot."""
+
+    def limits(self, method: str) -> Mapping[str, tuple[int, int]]:
+        """The least and the most that can be paid at this account, by currency in minor units, where they are known."""
+        return self.capabilities.methods[method].limits
 
     def instrument(self, given: str) -> str:
         """The payer's phone or token in the provider's form. Raises ValueError that says what is wrong."""

@@ -49,6 +49,7 @@ def test_a_rule_is_added_by_places_and_amounts_in_major_units_and_holds_at_once(
     assert "Whose payments is it about?" in client.get(staff.adding(RoutingRule)).text
     shown = client.get(adding(merchant)).text
     assert f"targets-{first.pk}-place" in shown
+    assert f"For {merchant.name} in test mode." in shown
     given = asked((first, 2, ""), (second, 1, ""), methods=["card"], least="12.50", most="99", only="on")
     answer = client.post(adding(merchant), given)
     row = RoutingRule.objects.get()
