@@ -16,7 +16,12 @@ from payments.services import choosing, connections, explaining
 from payments.services.payment_request import PaymentRequest
 
 _METHODS: Mapping[str, str] = {"ewallet": "E-wallet", "qris": "QRIS"}
-_CHANNELS: Mapping[str, str] = {"gopay": "GoPay", "shopeepay": "ShopeePay", "linkaja": "LinkAja"}
+_CHANNELS: Mapping[str, str] = {
+    "gopay": "GoPay",
+    "shopeepay": "ShopeePay",
+    "linkaja": "LinkAja",
+    "bpd_bali": "BPD Bali",
+}
 """Names that are not their words with a capital letter; a short one is an abbreviation: `bca` is BCA."""
 _SHORT = 4
 

@@ -195,6 +195,22 @@ def test_it_needs_its_scope(shop):
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
 
 
+@pytest.mark.parametrize(
+    ("method", "channel", "name"),
+    [
+        ("card", "", "Card"),
+        ("mpesa", "", "M-Pesa"),
+        ("virtual_account", "", "Virtual account"),
+        ("virtual_account", "bca", "BCA"),
+        ("virtual_account", "mandiri", "Mandiri"),
+        ("virtual_account", "bpd_bali", "BPD Bali"),
+        ("ewallet", "shopeepay", "ShopeePay"),
+    ],
+)
+def test_a_name_is_one_that_payers_know(method, channel, name):
+    assert offering.name_of(method, channel) == name
+
+
 @pytest.mark.parametrize("provider", list(REGISTRY))
 def test_every_method_of_every_provider_can_be_told(provider):
     """Whatever an adapter declares: a name for payers, and fields as a payment has them."""
