@@ -14,9 +14,6 @@ from payments.services import choosing
 from payments.services.choosing import Question
 from payments.services.payment_request import PaymentRequest
 
-_DRAWS = 100
-"""As many as a share has parts: each of a split's orders comes up as often as its share says."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -52,9 +49,13 @@ def routes(question: Question) -> list[tuple[int, Route]]:
     """Every route that the choice may come to, with how many payments in a hundred take it; the likeliest first."""
     rule = deciding(question.facts, question.candidates, question.rules)
     if rule is None or rule.strategy is not Strategy.SPLIT:
-        return [(_DRAWS, question.choice(draw=0.0).route)]
-    drawn = Counter(question.choice(draw=(part + 0.5) / _DRAWS).route for part in range(_DRAWS))
-    return [(times, route) for route, times in drawn.most_common()]
+        return [(100, question.choice(draw=0.0).route)]
+    found: Counter[Route] = Counter()
+    drawn = 0
+    for target in rule.targets:
+        found[question.choice(draw=(drawn + target.share / 2) / 100).route] += target.share
+        drawn += target.share
+    return [(share, route) for route, share in found.most_common()]
 
 
 def explain(asked: PaymentRequest) -> Explanation:
