@@ -116,6 +116,8 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
             ("merchants.apikey", "API keys", "key"),
             ("merchants.provideraccount", "Provider accounts", "account_balance"),
             ("merchants.feeschedule", "Fee schedules", "percent"),
+            ("merchants.routingrule", "Routing rules", "alt_route"),
+            ("merchants.routingrule", "Which provider?", "route", "choice"),
             ("merchants.providerswitch", "Providers on and off", "power_settings_new"),
         ),
     ),

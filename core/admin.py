@@ -87,13 +87,16 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         answer: HttpResponse = super().render_change_form(request, context, *arguments, **options)
         return answer
 
-    def ask(self, request: HttpRequest, form: forms.Form, *, title: str, explain: str, row: Any = None) -> HttpResponse:
-        """A page with a form of ours."""
+    def ask(
+        self, request: HttpRequest, form: forms.Form, *, title: str, explain: str, row: Any = None, reads: bool = False
+    ) -> HttpResponse:
+        """A page with a form of ours; one that only `reads` puts what it is given into the address."""
         context = {
             **self.admin_site.each_context(request),
             "title": title,
             "explain": explain,
             "form": form,
+            "sent_by": "get" if reads else "post",
             "opts": self.opts,
             "original": row,
             "back": page_of(row.pk) if row else self.list_url(),

@@ -85,13 +85,18 @@ def route(facts: Facts, candidates: Sequence[Candidate], rules: Iterable[Rule], 
     `candidates` come in the order in which they are tried where no rule applies; `draw` is a number from 0 up to 1,
     by chance, for a split. An account at rest is left out, whatever a rule says.
     """
-    rule = next((rule for rule in rules if rule.applies(facts) and _named(rule, candidates)), None)
+    rule = deciding(facts, candidates, rules)
     ordered = list(candidates) if rule is None else _by_rule(rule, candidates, draw)
     chosen = tuple(candidate.account for candidate in ordered if not candidate.is_resting)
     left_out = tuple(
         (candidate.account, _why_not(candidate)) for candidate in candidates if candidate.account not in chosen
     )
     return Route(chosen, rule.name if rule else "", left_out)
+
+
+def deciding(facts: Facts, candidates: Sequence[Candidate], rules: Iterable[Rule]) -> Rule | None:
+    """The first rule that applies and names a candidate."""
+    return next((rule for rule in rules if rule.applies(facts) and _named(rule, candidates)), None)
 
 
 def _why_not(candidate: Candidate) -> str:

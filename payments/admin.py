@@ -27,6 +27,7 @@ from core.money import Money
 from events import subjects
 from events.timeline import moments
 from payments import (  # noqa: F401  (pages register themselves)
+    admin_choice,
     admin_disputes,
     admin_receipts,
     admin_saved_methods,

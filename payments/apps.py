@@ -38,6 +38,7 @@ class PaymentsConfig(AppConfig):
         customers.on_erase(scheduling.follow_erasure)
         scopes.register(
             {
+                "payment_methods:read": "See what can be offered to payers now",
                 "payments:read": "See payments",
                 "payments:write": "Take, capture and cancel payments",
                 "disputes:read": "See disputes",

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import api, api_disputes, api_receipts, api_registrations, api_saved_methods, api_schedules
+from payments import api, api_disputes, api_methods, api_receipts, api_registrations, api_saved_methods, api_schedules
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("disputes/<str:dispute_id>", api_disputes.DisputeView.as_view()),
     path("disputes/<str:dispute_id>/evidence", api_disputes.EvidenceView.as_view()),
     path("disputes/<str:dispute_id>/accept", api_disputes.AcceptView.as_view()),
+    path("payment-methods", api_methods.PaymentMethodsView.as_view()),
     path("saved-methods", api_saved_methods.SavedMethodsView.as_view()),
     path("saved-methods/<str:saved_method_id>", api_saved_methods.SavedMethodView.as_view()),
     path("saved-methods/<str:saved_method_id>/default", api_saved_methods.DefaultView.as_view()),

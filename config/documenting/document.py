@@ -46,6 +46,7 @@ Lists give the newest first, `limit` rows at a time. While `has_more` is true, a
 
 CHAPTERS: Mapping[str, str] = {
     "Payments": "Take money: by card, or by a prompt on the payer's phone. A payment is followed by its `state`.",
+    "Payment methods": "What you can offer a payer now, and what each method needs, costs and takes.",
     "Refunds": "Give it back, all or a part. A refund that the provider has not decided yet is `pending`.",
     "Saved methods": "Cards that your customers let you keep: saved, charged while they are away, and given up.",
     "Schedules": "Recurring payments: a saved method charged by the calendar, each period at most once.",

@@ -134,6 +134,10 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     | {"description": None, "return_url": None, "expires_at": None}
     | {"attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0")]}
     | {"fee": {"amount": 138, "net_amount": 24_862, "currency": "KES", "is_final": True}},
+    "PaymentMethod": {"method": "mpesa", "channel": None, "name": "M-Pesa", "currencies": ["KES"], "expected_fee": 138}
+    | {"requires": ["phone"], "next_actions": ["prompt"], "expires_in": 300}
+    | {"manual_capture": False, "can_be_saved": False},
+    "PaymentMethodLimit": {"least": 100, "most": 25_000_000},
     "ProviderAccount": {"name": "Paybill 600111", "options": {"shortcode": "600111"}},
     "ProviderAccountTest": {"result": "ok", "detail": "The provider accepts these credentials."},
     "Refund": {"state": "pending", "amount": 5000, "reason": "Dessert was cold", "origin": "api", "metadata": {}},

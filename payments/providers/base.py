@@ -185,6 +185,8 @@ class MethodCapability:
     can pay before the provider's answer has passed through us, such as the text of a QR code (money.md 14).
     `lacks` are operations that this method has not, although others of the provider have them. `tells_declines` is
     false where a payer who is refused can try again until the end, and nobody is told that they were.
+    `next_actions` are the types of `next_action` that its payers may be asked for: `redirect`, `prompt`, `qr`,
+    `instructions`.
     """
 
     currencies: frozenset[str] | None = None
@@ -198,6 +200,7 @@ class MethodCapability:
     held_by_us: bool = False
     lacks: frozenset[Kind] = frozenset()
     tells_declines: bool = True
+    next_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +278,10 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     @abstractmethod
     def units(self, money: Money) -> int:
         """The amount as this provider counts it. Raises core.money.NotRepresentable where it cannot."""
+
+    def limits(self, method: str) -> Mapping[str, tuple[int, int]]:
+        """The least and the most that can be paid at this account, by currency in minor units, where they are known."""
+        return self.capabilities.methods[method].limits
 
     def instrument(self, given: str) -> str:
         """The payer's phone or token in the provider's form. Raises ValueError that says what is wrong."""

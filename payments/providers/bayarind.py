@@ -59,12 +59,14 @@ class Bayarind(PaymentProvider[Credentials, Options]):
                 limits={wire.CURRENCY: (100, _LARGEST * 100)},
                 code_life=CODE_LIFE,
                 tells_declines=False,
+                next_actions=("instructions",),
             ),
             "qris": MethodCapability(
                 currencies=_RUPIAH,
                 limits={wire.CURRENCY: (100, 1_000_000_000)},
                 code_life=CODE_LIFE,
                 tells_declines=False,
+                next_actions=("qr",),
                 held_by_us=True,
             ),
             "ewallet": MethodCapability(
@@ -73,6 +75,7 @@ class Bayarind(PaymentProvider[Credentials, Options]):
                 limits={wire.CURRENCY: (100, _LARGEST * 100)},
                 code_life=CODE_LIFE,
                 tells_declines=False,
+                next_actions=("redirect",),
             ),
         },
         operations={

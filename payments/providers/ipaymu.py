@@ -129,11 +129,14 @@ class Ipaymu(PaymentProvider[Credentials, Options]):
     capabilities = Capabilities(
         methods={
             "qris": _method(
-                limits={wire.CURRENCY: (100, 1_000_000_000)}, code_life=timedelta(minutes=5), held_by_us=True
+                limits={wire.CURRENCY: (100, 1_000_000_000)},
+                code_life=timedelta(minutes=5),
+                held_by_us=True,
+                next_actions=("qr",),
             ),
-            "virtual_account": _method(channels=_BANKS),
-            "retail": _method(channels=_SHOPS),
-            reading.PAGE: _method(payer=frozenset()),
+            "virtual_account": _method(channels=_BANKS, next_actions=("instructions",)),
+            "retail": _method(channels=_SHOPS, next_actions=("instructions",)),
+            reading.PAGE: _method(payer=frozenset(), next_actions=("redirect",)),
         },
         operations={Kind.CREATE: _PAYMENT},
         doors={

@@ -136,9 +136,13 @@ class Midtrans(PaymentProvider[Credentials, Options]):
                 limits={wire.CURRENCY: (100, 1_000_000_000)},
                 code_life=timedelta(minutes=15),
                 held_by_us=True,
+                next_actions=("qr",),
             ),
             "ewallet": MethodCapability(
-                currencies=frozenset({wire.CURRENCY}), channels=("gopay",), code_life=timedelta(minutes=15)
+                currencies=frozenset({wire.CURRENCY}),
+                channels=("gopay",),
+                code_life=timedelta(minutes=15),
+                next_actions=("redirect",),
             ),
         },
         operations={Kind.CREATE: _CHARGE, Kind.CANCEL: _KEYED, Kind.REFUND: _KEYED},

@@ -198,7 +198,10 @@ class Mpesa(PaymentProvider[Credentials, Options]):
     capabilities = Capabilities(
         methods={
             "mpesa": MethodCapability(
-                currencies=frozenset({daraja.CURRENCY}), instrument="phone", prompt_life=timedelta(minutes=5)
+                currencies=frozenset({daraja.CURRENCY}),
+                instrument="phone",
+                prompt_life=timedelta(minutes=5),
+                next_actions=("prompt",),
             )
         },
         operations={
@@ -233,6 +236,11 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         if not smallest <= units <= largest:
             raise NotRepresentable(f"M-Pesa takes from {smallest} to {largest} shillings at a time")
         return units
+
+    def limits(self, method: str) -> Mapping[str, tuple[int, int]]:
+        bounds = (self.options.smallest_amount, self.options.largest_amount)
+        least, most = (Money.from_units(bound, daraja.CURRENCY, exponent=0).amount for bound in bounds)
+        return {daraja.CURRENCY: (least, most)}
 
     def instrument(self, given: str) -> str:
         return daraja.phone(given)

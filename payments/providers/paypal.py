@@ -89,6 +89,7 @@ class Paypal(PaymentProvider[Credentials, Options]):
                 code_life=timedelta(hours=3),
                 # Without the page's address nobody can approve, and without our CONFIRM nothing moves.
                 held_by_us=True,
+                next_actions=("redirect",),
             )
         },
         operations={

@@ -238,7 +238,9 @@ class Stripe(PaymentProvider[Credentials, Options]):
     hosts = {"production": "https://api.stripe.com"}
     live_hosts = frozenset({"production"})
     capabilities = Capabilities(
-        methods={"card": MethodCapability(manual_capture=True, instrument="payment_method")},
+        methods={
+            "card": MethodCapability(manual_capture=True, instrument="payment_method", next_actions=("redirect",))
+        },
         operations={
             Kind.CREATE: _CREATION,
             Kind.CAPTURE: _CHANGE,

@@ -59,7 +59,7 @@ from payments.providers.xendit_reading import (
     refunded_money,
 )
 
-_QRIS, _INVOICE = "qris", "invoice"
+_QRIS, _INVOICE = "qris", "hosted_page"
 _CODE_LIFE, _INVOICE_LIFE = timedelta(hours=48), timedelta(hours=24)
 _CHECKED = "lango-credentials-check"
 
@@ -98,9 +98,13 @@ class Xendit(PaymentProvider[Credentials, Options]):
                 held_by_us=True,
                 lacks=frozenset({Kind.CANCEL}),
                 tells_declines=False,
+                next_actions=("qr",),
             ),
             _INVOICE: MethodCapability(
-                currencies=frozenset({wire.CURRENCY}), code_life=_INVOICE_LIFE, tells_declines=False
+                currencies=frozenset({wire.CURRENCY}),
+                code_life=_INVOICE_LIFE,
+                tells_declines=False,
+                next_actions=("redirect",),
             ),
         },
         operations={Kind.CREATE: _CREATE, Kind.CANCEL: _CANCEL, Kind.REFUND: _REFUND},

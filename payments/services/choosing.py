@@ -31,6 +31,21 @@ class Choice:
     able: list[ProviderAccount]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything that a choice is made of, but chance: who could take it, how they are, and the rules."""
+
+    facts: Facts
+    able: list[ProviderAccount]
+    candidates: list[Candidate]
+    rules: list[Rule]
+
+    def choice(self, *, draw: float) -> Choice:
+        route = routing.route(self.facts, self.candidates, self.rules, draw=draw)
+        by_id = {account.pk: account for account in self.able}
+        return Choice([by_id[account] for account in route.accounts], route, self.able)
+
+
 def accounts_for(asked: PaymentRequest, saved: SavedMethod | None) -> list[ProviderAccount]:
     """The accounts to try, in order; for a saved method the one that keeps it, and no other.
 
@@ -40,12 +55,12 @@ def accounts_for(asked: PaymentRequest, saved: SavedMethod | None) -> list[Provi
         return [_keeper(saved, asked)]
     choice = choose(asked, draw=_CHANCE.random())
     if not choice.accounts:
-        raise _all_resting(choice.able)
+        raise all_resting(choice.able)
     return choice.accounts
 
 
 def _keeper(saved: SavedMethod, asked: PaymentRequest) -> ProviderAccount:
-    if not _fits(saved.account.provider, asked):
+    if unfit(saved.account.provider, asked):
         raise NoRoute(f"{saved.account.provider} does not take {asked.method} in {asked.money.currency}.")
     check_carries(saved.account, asked.money)
     return saved.account
@@ -53,11 +68,18 @@ def _keeper(saved: SavedMethod, asked: PaymentRequest) -> ProviderAccount:
 
 def choose(asked: PaymentRequest, *, draw: float) -> Choice:
     """What the merchant's rules, the accounts' health and their fees make of it. Raises as `candidates`."""
+    return ask(asked).choice(draw=draw)
+
+
+def ask(asked: PaymentRequest) -> Question:
+    """What is to be decided for this payment. Raises as `candidates`."""
     able = candidates(asked)
-    rules = _rules(asked, able[0])
-    route = routing.route(_facts(asked), _with_health(able, asked, rules), rules, draw=draw)
-    by_id = {account.pk: account for account in able}
-    return Choice([by_id[account] for account in route.accounts], route, able)
+    return question(asked, able, _rules(asked, able[0]))
+
+
+def question(asked: PaymentRequest, able: list[ProviderAccount], rules: list[Rule]) -> Question:
+    """What is to be decided among those accounts, as `candidates` gives them."""
+    return Question(_facts(asked), able, _with_health(able, asked, rules), rules)
 
 
 def _facts(asked: PaymentRequest) -> Facts:
@@ -73,19 +95,21 @@ def _with_health(able: Sequence[Any], asked: PaymentRequest, rules: Sequence[Rul
     return [
         Candidate(
             account.pk,
-            fee=_fee(account, asked) if with_fees else None,
+            fee=expected_fee(account, asked) if with_fees else None,
             is_resting=breakers.is_resting(account.pk, streak=account.streak, retry_at=account.retry_at),
         )
         for account in able
     ]
 
 
-def _fee(account: ProviderAccount, asked: PaymentRequest) -> int | None:
+def expected_fee(account: ProviderAccount, asked: PaymentRequest) -> int | None:
+    """In minor units of the payment's currency, by the account's schedule; None where there is none."""
     fee = fees.expected_fee(account_id=account.pk, method=asked.method, money=asked.money, at=clock.now())
     return fee.amount if fee else None
 
 
-def _all_resting(able: Sequence[Any]) -> ProviderBusy:
+def all_resting(able: Sequence[Any]) -> ProviderBusy:
+    """What is said where everybody who could take it rests."""
     soonest: datetime = min(account.retry_at for account in able if account.retry_at)
     return ProviderBusy(
         f"{able[0].provider} has not answered for a while and gets no new payments now. "
@@ -102,13 +126,11 @@ def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
 
     Each has `streak` and `retry_at` of its breaker, and `has_rules`: whether the merchant has rules to be asked.
     """
-    usable = [name for name in REGISTRY if _fits(name, asked)]
+    usable = [name for name in REGISTRY if not unfit(name, asked)]
     if asked.provider and asked.provider not in usable:
         raise NoRoute(f"{asked.provider} does not take {asked.method} in {asked.money.currency}.", param="/provider")
     named = [asked.provider] if asked.provider else usable
-    # Written out, as this is asked for every payment and the ORM takes longer to word it than PostgreSQL to answer.
-    values = [asked.merchant.pk, asked.livemode, asked.merchant.pk, asked.livemode, named]
-    accounts = list(ProviderAccount.objects.raw(_CANDIDATES, values))
+    accounts = open_accounts(merchant=asked.merchant.pk, livemode=asked.livemode, providers=named)
     able = [account for account in accounts if _carries(account, asked.money)]
     if not accounts:
         mode = "live" if asked.livemode else "test"
@@ -122,7 +144,14 @@ def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
     return able
 
 
-_CANDIDATES = f"""
+def open_accounts(*, merchant: str, livemode: bool, providers: Sequence[str]) -> list[Any]:
+    """The merchant's accounts there that new payments may go to, by priority, with what `candidates` says of each."""
+    # Written out, as this is asked for every payment and the ORM takes longer to word it than PostgreSQL to answer.
+    values = [merchant, livemode, merchant, livemode, list(providers)]
+    return list(ProviderAccount.objects.raw(_OPEN_ACCOUNTS, values))
+
+
+_OPEN_ACCOUNTS = f"""
 SELECT account.*, COALESCE(breaker.streak, 0) AS streak, breaker.retry_at, EXISTS (
     SELECT FROM {RoutingRule._meta.db_table} WHERE merchant_id = %s AND livemode = %s AND is_enabled
 ) AS has_rules
@@ -133,6 +162,11 @@ WHERE account.merchant_id = %s AND account.livemode = %s AND account.is_enabled 
     AND COALESCE(switch.is_on, TRUE)
 ORDER BY account.priority, account.id
 """  # noqa: S608  (names from models)
+
+
+def able_among(accounts: Sequence[Any], asked: PaymentRequest) -> list[Any]:
+    """Those of some open accounts that can take this: what `candidates` would find among them."""
+    return [account for account in accounts if not unfit(account.provider, asked) and _carries(account, asked.money)]
 
 
 def _carries(account: ProviderAccount, money: Money) -> bool:
@@ -151,13 +185,19 @@ def check_carries(account: ProviderAccount, money: Money) -> None:
         raise AmountNotRepresentable(f"{account.provider}: {error}.", param="/amount") from error
 
 
-def _fits(provider: str, asked: PaymentRequest) -> bool:
+def unfit(provider: str, asked: PaymentRequest) -> str:
+    """Why the provider does not take this, by what its adapter declares; empty where it does."""
     method = REGISTRY[provider].capabilities.methods.get(asked.method)
-    if method is None or (asked.capture == Payment.Capture.MANUAL and not method.manual_capture):
-        return False
+    currency, amount = asked.money.currency, asked.money.amount
+    if method is None:
+        return f"does not take {asked.method}"
+    if method.currencies is not None and currency not in method.currencies:
+        return f"does not take {asked.method} in {currency}"
+    if asked.capture == Payment.Capture.MANUAL and not method.manual_capture:
+        return f"cannot hold {asked.method} for a later capture"
     if asked.channel and asked.channel not in method.channels:
-        return False
-    least, most = method.limits.get(asked.money.currency, (0, asked.money.amount))
-    if not least <= asked.money.amount <= most:
-        return False
-    return method.currencies is None or asked.money.currency in method.currencies
+        return f"does not have the channel {asked.channel}"
+    least, most = method.limits.get(currency, (0, amount))
+    if not least <= amount <= most:
+        return f"takes from {Money(least, currency)} to {Money(most, currency)} by {asked.method}"
+    return ""

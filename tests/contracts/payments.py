@@ -355,6 +355,19 @@ class PaymentProviderContract:
 
     # Payments
 
+    def test_what_it_asks_of_its_payers_is_what_it_declares(self, world: World):
+        declared = world.provider.capabilities.methods[self.method].next_actions
+        assert set(declared) <= {"redirect", "prompt", "qr", "instructions"}
+        report = world.wire.perform(world.provider.step(self.order(world)))
+        if declared and report.next_action is not None:
+            assert report.next_action["type"] in declared
+
+    def test_the_limits_that_it_names_are_of_currencies_that_it_takes(self, world: World):
+        for method, capability in world.provider.capabilities.methods.items():
+            for currency, (least, most) in world.provider.limits(method).items():
+                assert capability.currencies is None or currency in capability.currencies
+                assert 0 < least <= most
+
     def test_a_payment_succeeds_and_both_books_agree(self, world: World):
         paid = self.paid(world)
         (entry,) = world.control.entries(paid.order.reference)

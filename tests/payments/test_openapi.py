@@ -150,6 +150,7 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     delivery = ask("GET", where + "/deliveries", endpoint_id=endpoint["id"])["data"][0]
     ask("GET", where + "/deliveries/{delivery_id}", endpoint_id=endpoint["id"], delivery_id=delivery["id"])
     ask("DELETE", where, endpoint_id=endpoint["id"])
+    ask("GET", "/v1/payment-methods")
     ask("GET", "/v1/balance")
     ask("GET", "/v1/balance-transactions")
     them, who = "/v1/customers", "/v1/customers/{customer_id}"

@@ -48,7 +48,7 @@ def test_a_code_is_shown_scanned_and_paid(world, xendit, account, caller):
 
 
 def test_an_invoice_leads_to_its_page_and_is_paid_there(world, xendit, account, caller):
-    payment = pay(caller, "invoice", return_url="https://shop.example/back")
+    payment = pay(caller, "hosted_page", return_url="https://shop.example/back")
     assert payment["next_action"]["type"] == "redirect"
     xendit.simulate(payment, "approve")
     with world.later(seconds=20):
@@ -58,7 +58,7 @@ def test_an_invoice_leads_to_its_page_and_is_paid_there(world, xendit, account, 
 
 def test_an_invoice_whose_answer_was_lost_is_found_and_made_once(world, xendit, account, caller):
     xendit.trouble("reset_after", "POST /v2/invoices")
-    payment = pay(caller, "invoice", return_url="https://shop.example/back")
+    payment = pay(caller, "hosted_page", return_url="https://shop.example/back")
     assert (payment["state"], payment["next_action"]) == ("processing", None)
     with world.later(seconds=20):
         assert caller.get(f"payments/{payment['id']}")["state"] == "requires_action"
@@ -67,7 +67,7 @@ def test_an_invoice_whose_answer_was_lost_is_found_and_made_once(world, xendit, 
 
 
 def test_an_invoice_is_cancelled(xendit, account, caller):
-    payment = pay(caller, "invoice", return_url="https://shop.example/back")
+    payment = pay(caller, "hosted_page", return_url="https://shop.example/back")
     assert caller.post(f"payments/{payment['id']}/cancel")["state"] == "cancelled"
     assert [entry["state"] for entry in xendit.entries()] == ["expired"]
 

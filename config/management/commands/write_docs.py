@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import metrics
+from config import metrics, provider_features
 from core.errors import every_error
 from core.ids import PREFIXES
 from events import subjects
@@ -124,6 +124,8 @@ _GENERATORS: dict[str, Callable[[str], str]] = {
     "prefixes": _prefixes,
     "scopes": _scopes,
     "providers": _providers,
+    "methods": lambda _: provider_features.by_method(),
+    "features": lambda _: provider_features.by_provider(),
     "chart": _chart,
     "postings": _postings,
     "metrics": _metrics,

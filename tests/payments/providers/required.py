@@ -115,13 +115,13 @@ REQUIRED: Mapping[str, Required] = {
         ),
     ),
     "xendit": Required(
-        methods={"qris": frozenset({CREATE, REFUND}), "invoice": frozenset({CREATE, CANCEL, REFUND})},
+        methods={"qris": frozenset({CREATE, REFUND}), "hosted_page": frozenset({CREATE, CANCEL, REFUND})},
         doors={"notifications": SIGNED},
         refunds="partial",
         asked=frozenset({CREATE, CANCEL, REFUND}),
         repeated=frozenset({CANCEL}),
         reports_cost=True,
-        untold_declines=frozenset({"qris", "invoice"}),
+        untold_declines=frozenset({"qris", "hosted_page"}),
         options=frozenset({"source_addresses", "code_words", "payment_words", "invoice_words", "refund_words"}),
         tried=(
             "test_every_call_about_codes_names_the_version",

@@ -233,7 +233,7 @@ class TestQris(XenditContract):
 
 
 class TestInvoice(XenditContract):
-    method = "invoice"
+    method = "hosted_page"
     calls: ClassVar = {
         Kind.CREATE: "POST /v2/invoices",
         Kind.CANCEL: "POST /invoices/{id}/expire!",

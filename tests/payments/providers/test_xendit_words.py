@@ -186,7 +186,7 @@ def asked_code(*payments: Mapping[str, Any], now: datetime.datetime = NOW, code:
 
 
 def asked_invoice(kind: Kind = Kind.CREATE, *, asked: Order | None = None, **changes: Any) -> Report:
-    asked = asked or order(kind, "invoice", provider_id=INVOICE_ID)
+    asked = asked or order(kind, "hosted_page", provider_id=INVOICE_ID)
     return xendit().fetch(asked).read(response({**INVOICE, **changes}))
 
 
@@ -233,7 +233,7 @@ def test_a_code_takes_the_merchants_end_and_the_accounts_channel():
 @pytest.mark.parametrize("lines", [(), (Line("Nasi goreng", 1, IDR, "SKU1"),)])
 @pytest.mark.parametrize("options", [{}, {"invoice_methods": ["QRIS", "BCA"]}])
 def test_an_invoice_is_as_the_published_models_say(payer: Payer, lines: tuple[Line, ...], options: dict[str, Any]):
-    asked = order(method="invoice", payer=payer, lines=lines, description="Order 20417")
+    asked = order(method="hosted_page", payer=payer, lines=lines, description="Order 20417")
     body = sent(asked, **options)
     jsonschema.validate(body, OPENAPI["POST /v2/invoices"])
     assert (body["external_id"], body["amount"], body["invoice_duration"]) == ("ORD-7781", 45500, 86_400)
@@ -241,7 +241,7 @@ def test_an_invoice_is_as_the_published_models_say(payer: Payer, lines: tuple[Li
 
 
 def test_a_refund_of_an_invoice_is_as_the_published_models_say():
-    request = xendit().step(order(Kind.REFUND, "invoice", target_id=INVOICE_ID)).request
+    request = xendit().step(order(Kind.REFUND, "hosted_page", target_id=INVOICE_ID)).request
     jsonschema.validate(json.loads(request.body), OPENAPI["POST /refunds"])
     assert request.headers["idempotency-key"] == "op_1"
     assert json.loads(request.body) == {
@@ -260,7 +260,7 @@ def test_a_refund_of_a_code_goes_below_its_payment():
 
 
 def test_what_is_empty_is_not_sent():
-    assert sent(order(method="invoice", return_url="")).keys() == {
+    assert sent(order(method="hosted_page", return_url="")).keys() == {
         "external_id",
         "amount",
         "currency",
@@ -271,23 +271,23 @@ def test_what_is_empty_is_not_sent():
 @pytest.mark.parametrize(("seconds", "told"), [(900, 900), (0, 1), (-5, 1)])
 def test_an_invoice_lives_until_the_merchants_end(seconds: int, told: int):
     ends = NOW + datetime.timedelta(seconds=seconds)
-    assert sent(order(method="invoice", expires_at=ends))["invoice_duration"] == told
+    assert sent(order(method="hosted_page", expires_at=ends))["invoice_duration"] == told
 
 
 def test_lines_are_sent_where_they_make_up_the_amount_in_whole_rupiah():
     fitting = (Line("A", 2, Money(2_000_000, "IDR"), "SKU1"), Line("Pajak", 1, Money(550_000, "IDR")))
-    assert sent(order(method="invoice", lines=fitting))["items"] == [
+    assert sent(order(method="hosted_page", lines=fitting))["items"] == [
         {"name": "A", "quantity": 2, "price": 20000, "reference_id": "SKU1"},
         {"name": "Pajak", "quantity": 1, "price": 5500},
     ]
     broken = (Line("A", 1, Money(4_549_950, "IDR")), Line("B", 1, Money(50, "IDR")))
     for lines in ((Line("A", 1, Money(4_550_100, "IDR")),), broken, (Line("A", 1, Money(4_550_000, "USD")),), ()):
-        assert "items" not in sent(order(method="invoice", lines=lines))
+        assert "items" not in sent(order(method="hosted_page", lines=lines))
 
 
 def test_a_sub_account_is_named_on_every_call():
     adapter = xendit(for_user_id="5f9a3fbd571a1c4068aa40ce")
-    for step in (adapter.step(order()), adapter.fetch(order(method="invoice")), adapter.fetch_cost(order())):
+    for step in (adapter.step(order()), adapter.fetch(order(method="hosted_page")), adapter.fetch_cost(order())):
         assert step.request.headers["for-user-id"] == "5f9a3fbd571a1c4068aa40ce"
 
 
@@ -299,7 +299,7 @@ def test_nothing_that_could_be_made_twice_is_sent_twice():
 def test_a_code_cannot_be_ended():
     with pytest.raises(Unsupported):
         xendit().step(order(Kind.CANCEL))
-    assert xendit().step(order(Kind.CANCEL, "invoice")).request.url.endswith(f"/invoices/{INVOICE_ID}/expire!")
+    assert xendit().step(order(Kind.CANCEL, "hosted_page")).request.url.endswith(f"/invoices/{INVOICE_ID}/expire!")
 
 
 # Codes
@@ -338,7 +338,7 @@ def test_an_answer_about_another_order_leaves_it_unknown():
         with pytest.raises(OutcomeUnknown):
             created(**changes)
     with pytest.raises(OutcomeUnknown):
-        created(INVOICE, method="invoice", external_id="ORD-7782")
+        created(INVOICE, method="hosted_page", external_id="ORD-7782")
 
 
 def test_the_payments_of_a_code_count_before_its_own_status():
@@ -434,21 +434,21 @@ def test_what_was_paid_counts_and_not_what_was_asked():
 
 def test_an_end_is_the_cancel_that_was_asked_for_unless_its_time_was_over():
     assert asked_invoice(Kind.CANCEL, status="EXPIRED").word is Word.CANCELLED
-    over = order(Kind.CANCEL, "invoice", expires_at=NOW)
+    over = order(Kind.CANCEL, "hosted_page", expires_at=NOW)
     assert asked_invoice(asked=over, status="EXPIRED").word is Word.EXPIRED
     assert asked_invoice(Kind.CANCEL, status="PAID").word is Word.SUCCEEDED
 
 
 def test_a_created_invoice_leads_to_its_page():
-    report = created(INVOICE, method="invoice")
+    report = created(INVOICE, method="hosted_page")
     assert report.next_action == {"type": "redirect", "url": "https://checkout.example/web/692b"}
     assert report.expires_at == datetime.datetime(2026, 3, 2, 2, 0, 0, 123_450, tzinfo=datetime.UTC)
     for changes in ({"amount": 45501}, {"invoice_url": None}, {"invoice_url": ""}):
-        assert created(INVOICE, method="invoice", **changes).word is Word.UNKNOWN
+        assert created(INVOICE, method="hosted_page", **changes).word is Word.UNKNOWN
 
 
 def test_an_invoice_is_found_among_those_with_its_reference():
-    lost = order(method="invoice")
+    lost = order(method="hosted_page")
     step = xendit().fetch(lost)
     assert step.request.url == "https://api.xendit.co/v2/invoices?external_id=ORD-7781"
     other = {**INVOICE, "external_id": "ORD-77810"}
@@ -499,13 +499,13 @@ def test_an_answer_without_a_document_is_unknown(body: bytes, status: int):
 # Refunds
 
 
-def refunded(body: Mapping[str, Any] = REFUND, method: str = "invoice", **changes: Any) -> Report:
-    target = INVOICE_ID if method == "invoice" else PAYMENT_ID
+def refunded(body: Mapping[str, Any] = REFUND, method: str = "hosted_page", **changes: Any) -> Report:
+    target = INVOICE_ID if method == "hosted_page" else PAYMENT_ID
     asked = order(Kind.REFUND, method, target_id=target, money=Money(500_000, "IDR"))
     return xendit().step(asked).read(response({**body, **changes}))
 
 
-@pytest.mark.parametrize(("body", "method"), [(REFUND, "invoice"), (CODE_REFUND, "qris")])
+@pytest.mark.parametrize(("body", "method"), [(REFUND, "hosted_page"), (CODE_REFUND, "qris")])
 @pytest.mark.parametrize(
     ("status", "word"),
     [
@@ -563,7 +563,7 @@ def test_a_refund_of_a_code_is_found_by_our_key_or_by_its_id():
 
 
 def test_a_refund_of_an_invoice_is_found_by_our_key_or_by_its_id():
-    asked = order(Kind.REFUND, "invoice", target_id=INVOICE_ID, money=Money(500_000, "IDR"))
+    asked = order(Kind.REFUND, "hosted_page", target_id=INVOICE_ID, money=Money(500_000, "IDR"))
     by_key = xendit().fetch(asked)
     assert by_key.request.url == f"https://api.xendit.co/refunds?invoice_id={INVOICE_ID}"
     assert by_key.read(response({"data": [REFUND]})).provider_id == "rfd-1"
