@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from core import clock, routing
-from core.errors import AmountNotRepresentable, NoRoute, ProviderBusy
+from core.errors import AmountNotRepresentable, InvalidRequest, NoRoute, ProviderBusy
 from core.money import Money, NotRepresentable
 from core.routing import Candidate, Facts, Route, Rule, Strategy
 from merchants import breakers, fees
@@ -126,13 +126,15 @@ def candidates(asked: PaymentRequest) -> list[ProviderAccount]:
 
     Each has `streak` and `retry_at` of its breaker, and `has_rules`: whether the merchant has rules to be asked.
     """
-    usable = [name for name in REGISTRY if not unfit(name, asked)]
+    usable = [name for name in REGISTRY if not unfit(name, asked) and not _missing(name, asked)]
     if asked.provider and asked.provider not in usable:
+        _check_complete(asked)
         raise NoRoute(f"{asked.provider} does not take {asked.method} in {asked.money.currency}.", param="/provider")
     named = [asked.provider] if asked.provider else usable
     accounts = open_accounts(merchant=asked.merchant.pk, livemode=asked.livemode, providers=named)
     able = [account for account in accounts if _carries(account, asked.money)]
     if not accounts:
+        _check_complete(asked)
         mode = "live" if asked.livemode else "test"
         raise NoRoute(
             f"There is no enabled {mode} account that takes {asked.method} in {asked.money.currency}. "
@@ -201,3 +203,23 @@ def unfit(provider: str, asked: PaymentRequest) -> str:
     if not least <= amount <= most:
         return f"takes from {Money(least, currency)} to {Money(most, currency)} by {asked.method}"
     return ""
+
+
+def _missing(provider: str, asked: PaymentRequest) -> str:
+    """The first field that the method needs there and the request lacks; a customer may bring the payer's."""
+    method = REGISTRY[provider].capabilities.methods[asked.method]
+    if len(method.channels) > 1 and not asked.channel:
+        return "channel"
+    wanted = () if asked.customer else sorted(method.payer)
+    return next((f"payer_details/{name}" for name in wanted if not getattr(asked.payer, name)), "")
+
+
+def _check_complete(asked: PaymentRequest) -> None:
+    """Where an account would take it but for a field, say which. Raises InvalidRequest that names it."""
+    named = [asked.provider] if asked.provider else list(REGISTRY)
+    wanting = [name for name in named if not unfit(name, asked) and _missing(name, asked)]
+    for account in open_accounts(merchant=asked.merchant.pk, livemode=asked.livemode, providers=wanting):
+        field = _missing(account.provider, asked)
+        channels = REGISTRY[account.provider].capabilities.methods[asked.method].channels
+        choices = f": {', '.join(channels)}" if field == "channel" else ""
+        raise InvalidRequest(f"A payment by {asked.method} at {account.provider} needs it{choices}.", param=f"/{field}")

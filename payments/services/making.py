@@ -88,9 +88,10 @@ def _instrument(asked: PaymentRequest, account: ProviderAccount, method: MethodC
 
 def _payer(asked: PaymentRequest, customer: Customer | None, method: MethodCapability) -> Payer:
     """Who pays, as the request says, else as the customer is known. Raises InvalidRequest for what the method needs."""
-    if not method.payer and asked.payer == Payer():
+    wanted = _wanted_of_payers(asked.method)
+    if not wanted and asked.payer == Payer():
         return asked.payer
-    known = contact_of(customer) if customer and method.payer else {}
+    known = contact_of(customer) if customer and wanted else {}
     told = {name: getattr(asked.payer, name) or known.get(name) or "" for name in ("name", "email", "phone")}
     for name in sorted(method.payer):
         if not told[name]:
@@ -99,6 +100,12 @@ def _payer(asked: PaymentRequest, customer: Customer | None, method: MethodCapab
                 param=f"/payer_details/{name}",
             )
     return Payer(**told)
+
+
+def _wanted_of_payers(method: str) -> frozenset[str]:
+    """What anybody needs to know of who pays by this method: it may go on at another provider."""
+    offered = (REGISTRY[name].capabilities.methods.get(method) for name in REGISTRY)
+    return frozenset().union(*(capability.payer for capability in offered if capability))
 
 
 def _expires_at(asked: PaymentRequest, method: MethodCapability) -> datetime | None:

@@ -120,3 +120,11 @@ def test_a_payment_whose_fee_rounds_to_nothing_costs_nothing(ipaymu, account, sh
     reaches(shop, payment, "succeeded")
     row = Payment.objects.get(pk=payment["id"])
     assert (row.fee_amount, row.net_amount, row.fee_is_final) == (0, 100, True)
+
+
+def test_what_a_method_needs_is_named_before_anything_is_created(account, ipaymu, caller):
+    asked = {"amount": 2_500_000, "currency": "IDR", "method": "virtual_account"}
+    without_channel = caller.refused("payments", 400, "invalid_request", **asked)
+    without_payer = caller.refused("payments", 400, "invalid_request", channel="bca", **asked)
+    assert (without_channel["param"], without_payer["param"]) == ("/channel", "/payer_details/email")
+    assert ipaymu.entries() == []
