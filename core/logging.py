@@ -19,6 +19,7 @@ _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bwhsec_[\w+/=]+"), "whsec_•••"),
     (re.compile(r"\bpm_\w+"), "pm_•••"),
     (re.compile(r"\bMid-(server|client)-[\w-]+"), r"Mid-\1-•••"),
+    (re.compile(r"\bxnd_(development|production|public)_[\w+/=-]+"), r"xnd_\1_•••"),
     (re.compile(r"\b(pi|seti)_(\w+)_secret_\w+"), r"\1_\2_secret_•••"),
     (re.compile(r"(?i)\b(bearer|basic) [\w.~+/=-]+"), r"\1 •••"),
     (re.compile(r"/(callbacks|return)/[0-9A-Za-z/_-]+"), r"/\1/•••"),

@@ -51,6 +51,36 @@ def concatenated_sha512(*, given: str, text: str, secrets: Iterable[Secret]) -> 
         raise BadSignature("the signature fits no secret of this account")
 
 
+def shared_token(*, given: str, secrets: Iterable[Secret]) -> None:
+    """A text that both sides hold and that comes with every message: it covers nothing of the message.
+
+    Source: docs.xendit.co (webhooks, `x-callback-token`). Raises BadSignature.
+    """
+    presented = given.encode("utf-8", "replace")
+    held = [secret.reveal().encode() for secret in secrets]
+    if not any(hmac.compare_digest(token, presented) for token in held):
+        raise BadSignature("the token is none of this account's")
+
+
+def hashed_body_hmac_sha256(*, method: str, party: str, body: bytes, secret: Secret) -> str:
+    """HMAC-SHA256 in lower-case hex over `METHOD:party:` the body's SHA-256 in hex `:secret`, keyed by that secret too.
+
+    It covers neither path nor time. Source: github.com/ipaymu/docs-ipaymu-api-v2 (signature).
+    """
+    key = secret.reveal()
+    signed = f"{method.upper()}:{party}:{hashlib.sha256(body).hexdigest()}:{key}"
+    return hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
+
+
+def hex_hmac_sha256(*, given: str, texts: Iterable[str], secret: Secret) -> None:
+    """HMAC-SHA256 in lower-case hex over one of `texts`, the ways in which a sender may have written what it signed.
+
+    Raises BadSignature.
+    """
+    if not any(_fits(text.encode("utf-8", "replace"), secret, [given]) for text in texts):
+        raise BadSignature("the signature fits no way of writing what was sent")
+
+
 def _is_unix_time(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 12
 

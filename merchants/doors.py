@@ -33,15 +33,16 @@ def standing_urls(account: ProviderAccount) -> dict[str, str]:
     return {door: callback_url(account, door) for door in standing}
 
 
-_tokens: dict[tuple[str, int], str] = {}
+_tokens: dict[str, tuple[int, str]] = {}
 
 
 def account_token(account: ProviderAccount) -> str:
     """The account's newest valid path token."""
-    held = _tokens.get((account.pk, account.revision))
-    if held is None:
+    revision, held = _tokens.get(account.pk, (0, ""))
+    if not held or revision != account.revision:
         row = account.callback_tokens.filter(revoked_at=None).latest("pk")
-        held = _tokens[account.pk, account.revision] = sealing.unseal_secret(row, "token").reveal()
+        held = sealing.unseal_secret(row, "token").reveal()
+        _tokens[account.pk] = account.revision, held
     return held
 
 
@@ -126,7 +127,9 @@ def _take_in(arrival: Arrival, handler: Handler) -> HttpResponse:
     elif row.state not in (Callback.State.PROCESSED, Callback.State.IGNORED):
         _process_now(row)
     answer = handler.answer(arrival)
-    return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
+    return HttpResponse(
+        answer.body, status=answer.status, content_type=answer.content_type, headers=dict(answer.headers)
+    )
 
 
 def _process_now(row: Callback) -> bool:

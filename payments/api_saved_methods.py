@@ -55,7 +55,7 @@ class SavedMethodsView(ApiView):
         tags=["Saved methods"],
     )
     def post(self, request: Request) -> Response:
-        """Keep a customer's card to charge it again. Their bank may want to see them first: `next_action`."""
+        """Keep a customer's card or PayPal account to charge it again. They may have to agree first: `next_action`."""
         given = serializers.SavedMethodInput(data=request.data)
         given.is_valid(raise_exception=True)
         asked = self._request(dict(given.validated_data))
@@ -70,7 +70,7 @@ class SavedMethodsView(ApiView):
         return saving.SavingRequest(
             merchant=self.caller.merchant,
             livemode=self.caller.livemode,
-            instrument=Secret(fields.pop("payment_method")),
+            instrument=Secret(fields.pop("payment_method", "")),
             is_default=fields.pop("default"),
             by=self.caller.actor,
             **fields,

@@ -56,7 +56,7 @@ class PaymentCallbacks:
             answer = adapter.admit(_raw(arrival), Admission(arrival.outcome))
         else:
             answer = CallbackAnswer(400, "text/plain", b"unreadable")
-        return DoorAnswer(answer.status, answer.content_type, answer.body)
+        return DoorAnswer(answer.status, answer.content_type, answer.body, answer.headers)
 
     def process(self, callback: Callback) -> None:
         adapter = connections.connect(ProviderAccount.objects.get(pk=callback.account))

@@ -2,8 +2,8 @@
 
 from django.db import transaction
 
-from events import inbox
-from events.models import Callback
+from events import attention, inbox
+from events.models import Attention, Callback
 from payments import proven_callbacks
 from payments.models import Attempt, Receipt
 from payments.providers.base import Admission, Notice, Report, Word
@@ -25,7 +25,10 @@ def follow(callback: Callback, notice: Notice) -> None:
     with transaction.atomic():
         locked = lock_attempt(attempt)
         admission = _admission(locked, report)
-        if admission is Admission.ACCEPTED:
+        if admission is Admission.UNCLEAR:
+            detail = f"{because}: the provider says {report.provider_status!r}, which is not on its adapter's list"
+            attention.raise_for(locked.payment, Attention.Reason.PARKED, detail)
+        elif admission is Admission.ACCEPTED:
             booking.apply_to_attempt(locked, report, because)
             conclude_questions(locked, because)
         inbox.finish(callback, Callback.State.PROCESSED, subject=locked.payment_id, note=admission)
@@ -35,7 +38,7 @@ def _admission(attempt: Attempt, report: Report) -> Admission:
     """Whether the money may come. What its number says is booked already is not taken twice."""
     payment = attempt.payment
     if report.word is not Word.SUCCEEDED:
-        return Admission.ACCEPTED
+        return Admission.UNCLEAR if report.word is Word.UNKNOWN else Admission.ACCEPTED
     numbers = [moved.provider_money_id for moved in report.moved]
     if Receipt.objects.filter(account=attempt.account_id, provider_money_id__in=numbers).exists():
         return Admission.ALREADY_PAID

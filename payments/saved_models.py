@@ -44,7 +44,7 @@ class ProviderCustomer(models.Model):
 
 
 class SavedMethod(Work, Subjected):
-    """A card that a customer lets the merchant charge again, at the one provider account that keeps it.
+    """A card or wallet that a customer lets the merchant charge again, at the one provider account that keeps it.
 
     It is set up by one write, and later given up by another: each has its key, known before it is sent. `request`
     holds the exact bytes of the set-up, `sent_at` when they first went out. `instrument` is the browser's token until
@@ -84,6 +84,7 @@ class SavedMethod(Work, Subjected):
     ends_at = models.DateTimeField(null=True)
     noticed_end = models.DateTimeField(null=True)
     fingerprint = models.CharField(max_length=64, blank=True, default="")
+    payer_hint = models.CharField(max_length=100, blank=True, default="")
     next_action = models.JSONField(null=True)
     failure_code = models.CharField(max_length=32, blank=True, default="")
     failure_message = models.CharField(max_length=300, blank=True, default="")

@@ -18,6 +18,7 @@ def present_saved_method(saved: SavedMethod) -> dict[str, Any]:
         "account": saved.account_id,
         "is_default": saved.is_default,
         "card": _card(saved),
+        "payer_hint": saved.payer_hint or None,
         "provider_id": saved.provider_id or None,
         "provider_status": saved.provider_status or None,
         "next_action": saved.next_action,
@@ -30,12 +31,13 @@ def present_saved_method(saved: SavedMethod) -> dict[str, Any]:
 
 
 def saved_method_snapshot(saved: SavedMethod) -> dict[str, Any]:
-    """As events carry it: no address where anybody could act on it, and of the card only its month and brand."""
+    """As events carry it: no address where anybody could act on it, and of a card only its month and brand."""
     shown = present_saved_method(saved)
     action, card = shown["next_action"], shown["card"]
     return {
         **shown,
         "card": {**card, "last4": None, "fingerprint": None} if card else None,
+        "payer_hint": None,
         "next_action": {"type": action["type"]} if action else None,
     }
 

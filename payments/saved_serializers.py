@@ -13,18 +13,35 @@ from payments.states import SavedMethodState
 
 _SAVINGS = [REGISTRY[name].capabilities.saving for name in REGISTRY]
 METHODS = sorted({method for saving in _SAVINGS if saving for method in saving.methods})
+WITH_TOKEN = {
+    method
+    for name in REGISTRY
+    for method, declared in REGISTRY[name].capabilities.methods.items()
+    if declared.instrument == "payment_method"
+}
 
 
 class SavedMethodInput(StrictSerializer):
-    """`payment_method` is the browser's token, and `return_url` where the customer goes after answering their bank."""
+    """`payment_method` is the browser's token of a card; a wallet has none, and asks its owner on a page of its own.
+
+    `return_url` is where the customer goes after that page, or after answering their bank.
+    """
 
     customer = serializers.CharField(max_length=32, help_text="The id of a customer")
     method = serializers.ChoiceField(METHODS)
-    payment_method = serializers.RegexField(r"^[A-Za-z0-9_]{3,100}$")
+    payment_method = serializers.RegexField(r"^[A-Za-z0-9_]{3,100}$", required=False)
     return_url = serializers.URLField(max_length=500, default="", allow_blank=True)
     provider = serializers.ChoiceField(list(REGISTRY), required=False)
     default = serializers.BooleanField(default=False, help_text="Take the place of the customer's default method")
     metadata = MetadataField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        wants, given = attrs["method"] in WITH_TOKEN, "payment_method" in attrs
+        if wants and not given:
+            raise serializers.ValidationError({"payment_method": f"is required to save a {attrs['method']}"})
+        if given and not wants:
+            raise serializers.ValidationError({"payment_method": f"is not used to save a {attrs['method']} account"})
+        return attrs
 
 
 class NoFields(StrictSerializer):
@@ -56,6 +73,9 @@ class SavedMethodOutput(serializers.Serializer[Any]):
     account = serializers.CharField()
     is_default = serializers.BooleanField()
     card = CardOutput(allow_null=True, help_text="Null until the provider has told it")
+    payer_hint = serializers.CharField(
+        allow_null=True, help_text="Which account or wallet, masked: `b…@example.com`. Null for cards, and in events"
+    )
     provider_id = serializers.CharField(allow_null=True)
     provider_status = serializers.CharField(allow_null=True)
     next_action = serializers.DictField(allow_null=True)

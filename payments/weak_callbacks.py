@@ -113,7 +113,8 @@ def _with_receipt(report: Report, told: Report, asked: Money) -> Report:
     Of another amount than was asked, the query has not confirmed it: the sum that was asked is booked, and its receipt
     is pending.
     """
-    if report.word is not Word.SUCCEEDED or told.word is not Word.SUCCEEDED:
+    is_named = any(moved.provider_money_id for moved in report.moved)
+    if is_named or report.word is not Word.SUCCEEDED or told.word is not Word.SUCCEEDED:
         return report
     receipts = tuple(moved for moved in told.moved if moved.provider_money_id and moved.money == asked)
     return replace(report, moved=receipts) if receipts else report

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+from simulators.bayarind.simulator import Bayarind
+from simulators.ipaymu.simulator import Ipaymu
 from simulators.memory import Memory
 from simulators.midtrans.simulator import Midtrans
 from simulators.mpesa.simulator import Mpesa
@@ -16,13 +18,19 @@ from simulators.paypal.simulator import Paypal
 from simulators.server import Server
 from simulators.simulator import Simulator
 from simulators.stripe.simulator import Stripe
+from simulators.xendit.simulator import Xendit
 
 # A simulator's port is the base port plus its place here, so new ones go to the end.
-REGISTRY: dict[str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal]] = {
+REGISTRY: dict[
+    str, type[Stripe] | type[Mpesa] | type[Midtrans] | type[Paypal] | type[Xendit] | type[Ipaymu] | type[Bayarind]
+] = {
     "stripe": Stripe,
     "mpesa": Mpesa,
     "midtrans": Midtrans,
     "paypal": Paypal,
+    "xendit": Xendit,
+    "ipaymu": Ipaymu,
+    "bayarind": Bayarind,
 }
 BASE_PORT = 12110
 

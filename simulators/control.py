@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simulators import pages
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.server import Answer, Request, Router
-from simulators.trouble import KINDS, Trouble
+from simulators.trouble import Trouble
 
 if TYPE_CHECKING:
     from simulators.simulator import Simulator
@@ -48,7 +48,7 @@ class Control:
         return page or _error(404, f"nothing at {request.method} {request.path}; see /_simulator/")
 
     def _index(self, request: Request) -> Answer:
-        return Answer.of_html(pages.index(self._simulator, KINDS))
+        return Answer.of_html(pages.index(self._simulator))
 
     def _press(self, request: Request) -> Answer:
         """A button of the phone page; whatever it could not do, the page shows the state as it is."""

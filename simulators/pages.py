@@ -99,7 +99,7 @@ def phone(title: str, heading: str, waiting: list[str], past: str) -> str:
     return page(f"{title} phone", head + shown + past, refresh=True)
 
 
-def index(simulator: Simulator, kinds: Mapping[str, str]) -> str:
+def index(simulator: Simulator) -> str:
     return page(
         f"{simulator.title} simulator",
         f"<header><span>{escape(simulator.title)}</span><span>simulator</span></header>"
@@ -109,7 +109,7 @@ def index(simulator: Simulator, kinds: Mapping[str, str]) -> str:
         '<a href="/_simulator/trouble">Trouble</a></p>'
         + _table("Credentials", simulator.credentials())
         + _table("Magic amounts", {str(amount): word for amount, word in simulator.magic_amounts.items()})
-        + _table("Trouble", kinds),
+        + _table("Trouble", simulator.troubles.kinds),
         wide=True,
     )
 

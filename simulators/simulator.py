@@ -15,7 +15,7 @@ from simulators.ledger import LedgerEntry
 from simulators.memory import Memory, Table
 from simulators.server import Answer, Request, Router
 from simulators.settings import Settings
-from simulators.trouble import KINDS, Trouble, TroubleQueue
+from simulators.trouble import Trouble, TroubleQueue
 
 RANDOM_FAULTS = ("500_before", "500_after", "reset_before", "reset_after")
 GATEWAY_PAGE = (
@@ -36,13 +36,15 @@ class Simulator(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     magic_amounts: ClassVar[Mapping[int, str]]
+    own_troubles: ClassVar[Mapping[str, str]] = {}
+    """The kinds of trouble that only this company has, as `trouble.KINDS` describes those of all."""
 
     def __init__(self, memory: Memory, settings: Settings) -> None:
         self.memory, self.settings = memory, settings
         self._kept_settings: Table[dict[str, Any]] = memory.table("settings")
         settings.change(self._kept_settings.get("changed") or {})
         self.sender = Sender(settings)
-        self.troubles = TroubleQueue()
+        self.troubles = TroubleQueue(self.own_troubles)
         self.calls: Counter[str] = Counter()
         self.base_url = ""
         self._stopping = threading.Event()
@@ -98,7 +100,7 @@ class Simulator(ABC):
     def magic(self, amount: int | None) -> Trouble | None:
         """The trouble that an amount stands for; words that are no trouble are the company's own affair."""
         word = self.magic_amounts.get(amount or 0, "")
-        return Trouble(word, seconds=self.settings.trouble_seconds) if word in KINDS else None
+        return Trouble(word, seconds=self.settings.trouble_seconds) if self.troubles.knows(word) else None
 
     def _troubled(self, trouble: Trouble) -> Answer:
         match trouble.what:

@@ -88,6 +88,7 @@ class CallbackAnswer:
     status: int = 200
     content_type: str = "application/json"
     body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class MethodCapability:
     `limits` are the least and the most that can be paid, by currency in minor units, where the provider names them.
     `code_life` is how long a code or page can be paid when nothing else is asked for. `held_by_us` says that nobody
     can pay before the provider's answer has passed through us, such as the text of a QR code (money.md 14).
+    `lacks` are operations that this method has not, although others of the provider have them. `tells_declines` is
+    false where a payer who is refused can try again until the end, and nobody is told that they were.
     """
 
     currencies: frozenset[str] | None = None
@@ -193,6 +196,8 @@ class MethodCapability:
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     code_life: timedelta | None = None
     held_by_us: bool = False
+    lacks: frozenset[Kind] = frozenset()
+    tells_declines: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,11 @@ class Capabilities:
     reports_cost: bool = False
     registers_doors: bool = False
     saving: Saving | None = None
+
+    def offers(self, kind: Kind, method: str) -> bool:
+        """Whether that operation is there for payments by that method."""
+        known = self.methods.get(method)
+        return kind in self.operations and not (known and kind in known.lacks)
 
 
 Credentials = TypeVar("Credentials")
@@ -287,8 +297,8 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
 
     def step(self, order: Order) -> Step:
         """The write (or LOOKUP) that the order asks for."""
-        if order.kind not in self.capabilities.operations:
-            raise Unsupported(f"{self.name} does not declare {order.kind}")
+        if not self.capabilities.offers(order.kind, order.method):
+            raise Unsupported(f"{self.name} does not declare {order.kind} for {order.method or 'this'}")
         build: Callable[[Order], Step] = getattr(self, order.kind)
         return build(order)
 

@@ -115,6 +115,7 @@ _ADMISSIONS: Mapping[Admission, str] = {
     Admission.EXPIRED: "C2B00012",
     Admission.CANCELLED: "C2B00012",
     Admission.ELSEWHERE: "C2B00015",
+    Admission.UNCLEAR: "C2B00016",
 }
 _REGISTERED_ALREADY = ("already registered", "duplicate notification info")
 _LONGEST_RECEIPT = 100

@@ -33,6 +33,7 @@ from core.providers import (
 )
 from payments.providers import paypal_answers as answers
 from payments.providers import paypal_reading as reading
+from payments.providers import paypal_vault as vault
 from payments.providers import paypal_webhooks as webhooks
 from payments.providers import paypal_words as words
 from payments.providers.base import (
@@ -51,6 +52,7 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.paypal_account import Credentials, Options
+from payments.providers.saving import Saving, SavingOrder
 
 _LARGEST = 10**15
 _TEXT = 127
@@ -100,6 +102,7 @@ class Paypal(PaymentProvider[Credentials, Options]):
         doors={"events": Door(Proof.WEAK, signed=True)},
         refunds="partial",
         reports_cost=True,
+        saving=Saving(methods=frozenset({"paypal"}), declaration=_CREATION, introduces=False),
     )
 
     def __init__(self, connection: Connection[Credentials, Options]) -> None:
@@ -152,10 +155,13 @@ class Paypal(PaymentProvider[Credentials, Options]):
             "amount": self._amount(order.money),
             **self._lines(order),
         }
+        wallet: dict[str, Any] = {"experience_context": self._experience(order.return_url)}
+        if order.customer_id and order.instrument:
+            wallet = {"vault_id": order.instrument.reveal()}
         body = {
             "intent": "AUTHORIZE" if order.manual_capture else "CAPTURE",
             "purchase_units": [_without_empty(unit)],
-            "payment_source": {"paypal": {"experience_context": self._experience(order.return_url)}},
+            "payment_source": {"paypal": wallet},
         }
         return Step(self._write(order, "/v2/checkout/orders", body), self._read_created)
 
@@ -309,6 +315,21 @@ class Paypal(PaymentProvider[Credentials, Options]):
 
     def fetch_cost(self, order: Order) -> Step:
         return self.fetch(replace(order, kind=Kind.CREATE))
+
+    def set_up(self, order: SavingOrder) -> Step:
+        return vault.set_up(self.connection.base_url, order, self._experience(order.return_url))
+
+    def fetch_setup(self, order: SavingOrder) -> Step:
+        return vault.fetch_setup(self.connection.base_url, order, self._asked)
+
+    def cancel_setup(self, order: SavingOrder) -> Step:
+        return vault.cancel_setup(self.connection.base_url, order, self._asked)
+
+    def detach(self, order: SavingOrder) -> Step:
+        return vault.detach(self.connection.base_url, order)
+
+    def fetch_method(self, order: SavingOrder) -> Step:
+        return vault.fetch_method(self.connection.base_url, order)
 
     def source_addresses(self) -> tuple[str, ...]:
         return self.options.source_addresses

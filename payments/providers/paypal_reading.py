@@ -216,4 +216,14 @@ def _read_dispute(told: Document, kind: str, ours: Words) -> Notice:
     return Notice(Topic.DISPUTE, report, receipt=text(told["disputed_transactions"][0]["seller_transaction_id"]))
 
 
-_READERS = {Topic.PAYMENT: _read_payment, Topic.REFUND: _read_refunded, Topic.DISPUTE: _read_dispute}
+def _read_gone(told: Document, kind: str, ours: Words) -> Notice:
+    """A saved account that its owner has taken back."""
+    return Notice(Topic.METHOD, Report(Word.CANCELLED, text(told["id"]), "deleted"))
+
+
+_READERS = {
+    Topic.PAYMENT: _read_payment,
+    Topic.REFUND: _read_refunded,
+    Topic.DISPUTE: _read_dispute,
+    Topic.METHOD: _read_gone,
+}

@@ -47,8 +47,8 @@ REFUND_WORDS: Mapping[str, str] = {
     "CANCELLED": Word.CANCELLED,
 }
 
-ORDER, CAPTURE, AUTHORIZATION, REFUND, REVERSAL, DISPUTE = (
-    "order", "capture", "authorization", "refund", "reversal", "dispute",
+ORDER, CAPTURE, AUTHORIZATION, REFUND, REVERSAL, DISPUTE, TOKEN = (
+    "order", "capture", "authorization", "refund", "reversal", "dispute", "token",
 )  # fmt: skip
 EVENTS: Mapping[str, tuple[Topic, str]] = {
     "CHECKOUT.ORDER.APPROVED": (Topic.PAYMENT, ORDER),
@@ -67,6 +67,7 @@ EVENTS: Mapping[str, tuple[Topic, str]] = {
     "CUSTOMER.DISPUTE.CREATED": (Topic.DISPUTE, DISPUTE),
     "CUSTOMER.DISPUTE.UPDATED": (Topic.DISPUTE, DISPUTE),
     "CUSTOMER.DISPUTE.RESOLVED": (Topic.DISPUTE, DISPUTE),
+    "VAULT.PAYMENT-TOKEN.DELETED": (Topic.METHOD, TOKEN),
 }
 """By `event_type`, the topic and what its resource is. Every other event says nothing that we act on."""
 

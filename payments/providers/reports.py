@@ -107,7 +107,8 @@ class Topic(StrEnum):
 class Admission(StrEnum):
     """Whether money that a payer is about to send may come, and why not.
 
-    ALREADY_PAID is money that is booked, or a payment that other money has paid.
+    ALREADY_PAID is this very money, which is booked; of a payment that other money has paid it is NOT_OPEN.
+    UNCLEAR is what is told in words that the adapter does not know: a person looks.
     """
 
     ACCEPTED = "accepted"
@@ -118,6 +119,7 @@ class Admission(StrEnum):
     WRONG_AMOUNT = "wrong_amount"
     NOT_OPEN = "not_open"
     ELSEWHERE = "elsewhere"
+    UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,15 @@ from core.providers import OperationDeclaration
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """How a provider keeps methods: which ones, and what it promises about the writes that set them up and end them."""
+    """How a provider keeps methods: which ones, and what it promises about the writes that set them up and end them.
+
+    Where it `introduces` nobody, a customer there is whom we call by an id of our own, of `customer_length` characters.
+    """
 
     methods: Set[str]
     declaration: OperationDeclaration
+    introduces: bool = True
+    customer_length: int = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,18 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class MethodReport:
-    """What a provider says of a saved method. `card` is None where the answer does not show it."""
+    """What a provider says of a saved method. `card` is None where the answer does not show it, or it is none.
+
+    `payer_hint` is what may be shown of an account or wallet.
+    """
 
     method_id: str = ""
     card: Card | None = None
+    payer_hint: str = ""
+
+    @property
+    def is_shown(self) -> bool:
+        return self.card is not None or bool(self.payer_hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,6 @@ def ended_as(payment: Payment) -> Admission:
 
 
 _ENDED_AS = {
-    PaymentState.SUCCEEDED: Admission.ALREADY_PAID,
     PaymentState.EXPIRED: Admission.EXPIRED,
     PaymentState.CANCELLED: Admission.CANCELLED,
 }

@@ -251,7 +251,7 @@ def note_failure(attempt: Attempt, failure: Failure | None) -> None:
 
 def can_close(attempt: Attempt) -> bool:
     """Whether its provider lets us withdraw what can be paid there."""
-    return Kind.CANCEL in REGISTRY[attempt.account.provider].capabilities.operations
+    return REGISTRY[attempt.account.provider].capabilities.offers(Kind.CANCEL, attempt.payment.method)
 
 
 def close(attempt: Attempt, closing_as: str, because: Because) -> None:

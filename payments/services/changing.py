@@ -67,7 +67,7 @@ def _check_cancellable(payment: Payment, attempt: Attempt) -> None:
     """Only what the provider can confirm as cancelled is cancelled (money.md 3)."""
     if not payment.is_open:
         raise NotCancellable(f"{payment.pk} is {payment.state}; there is nothing left to cancel.")
-    if Kind.CANCEL not in REGISTRY[attempt.account.provider].capabilities.operations:
+    if not REGISTRY[attempt.account.provider].capabilities.offers(Kind.CANCEL, payment.method):
         raise NotCancellable(
             f"{attempt.account.provider} cannot withdraw what it has sent to the payer. {payment.pk} ends by itself."
         )

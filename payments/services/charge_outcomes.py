@@ -8,8 +8,6 @@ from events import attention
 from events.models import Attention
 from events.transitions import move
 from payments.models import Payment, Schedule, ScheduleCharge, SchedulePeriod
-from payments.providers import REGISTRY
-from payments.providers.base import Kind
 from payments.services import booking, periods
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt
@@ -81,8 +79,8 @@ def _paid(
 def _withdraw(payment: Payment) -> None:
     """Have what is still payable closed at its provider: the period was paid by an earlier try."""
     attempt = lock_attempt(payment.attempts.latest("pk"))
-    can = Kind.CANCEL in REGISTRY[attempt.account.provider].capabilities.operations
-    if can and attempt.state == AttemptState.OPEN and attempt.provider_id and not attempt.closing_as:
+    is_payable = attempt.state == AttemptState.OPEN and attempt.provider_id and not attempt.closing_as
+    if is_payable and booking.can_close(attempt):
         booking.close(attempt, PaymentState.CANCELLED, Because(by=BY, source="schedule", detail="paid by another try"))
 
 

@@ -23,7 +23,7 @@ Adapter = PaymentProvider[Any, Any]
 SIMULATOR = "simulator"
 """The host that test-mode accounts of every provider may name when SIMULATORS_URL is set."""
 
-_adapters: dict[tuple[str, int], Adapter] = {}
+_adapters: dict[str, tuple[int, Adapter]] = {}
 
 
 def connect(account: ProviderAccount, *, at: datetime | None = None) -> Adapter:
@@ -33,9 +33,10 @@ def connect(account: ProviderAccount, *, at: datetime | None = None) -> Adapter:
     """
     if at is not None:
         return _build(account, lambda: at)
-    held = _adapters.get((account.pk, account.revision))
-    if held is None:
-        held = _adapters[account.pk, account.revision] = _build(account, clock.now)
+    revision, held = _adapters.get(account.pk, (0, None))
+    if held is None or revision != account.revision:
+        held = _build(account, clock.now)
+        _adapters[account.pk] = account.revision, held
     return held
 
 

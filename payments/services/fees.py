@@ -61,8 +61,12 @@ def _finish(fee: Fee, cost: Cost) -> None:
         posting.post_exchange(receipt, cost)
     posting.post_final_fee(receipt, cost.fee)
     fee.amount, fee.currency, fee.reference, fee.due_at = cost.fee.amount, cost.fee.currency, cost.reference, None
-    payment.fee_amount, payment.net_amount = cost.fee.amount, (cost.settled - cost.fee).amount
-    payment.settlement_currency, payment.fee_is_final = cost.fee.currency, True
+    if cost.fee.currency == payment.currency:
+        _show_all(payment, fee)
+    else:
+        payment.fee_amount, payment.net_amount = cost.fee.amount, (cost.settled - cost.fee).amount
+        payment.fee_is_final = True
+    payment.settlement_currency = cost.fee.currency
     payment.settlement_reference, payment.settles_on = cost.reference[:100], cost.settles_on
 
 
@@ -71,6 +75,15 @@ def _show(payment: Payment, fee: Money, *, final: bool) -> None:
     payment.fee_amount = (payment.fee_amount or 0) + fee.amount
     payment.net_amount = payment.captured_amount - payment.fee_amount
     payment.settlement_currency, payment.fee_is_final = payment.currency, final
+
+
+def _show_all(payment: Payment, told: Fee) -> None:
+    """Beside the fee that was told just now, those of money that came in other receipts: final, or as expected."""
+    others = Fee.objects.filter(receipt__attempt__payment=payment).exclude(pk=told.pk)
+    kept = [told.amount, *(fee.expected_amount if fee.amount is None else fee.amount for fee in others)]
+    payment.fee_amount = sum(amount or 0 for amount in kept)
+    payment.net_amount = payment.captured_amount - payment.fee_amount
+    payment.fee_is_final = all(fee.amount is not None for fee in others)
 
 
 # Asking

@@ -12,7 +12,7 @@ from payments.services.locking import lock_operation
 from payments.services.operations import conclude_unsent
 from payments.states import OperationState
 
-_PROVABLE = (Kind.CREATE, Kind.CAPTURE, Kind.CANCEL)
+_PROVABLE = (Kind.CREATE, Kind.CONFIRM, Kind.CAPTURE, Kind.CANCEL)
 
 
 def given_up(payment: Payment) -> QuerySet[Operation]:

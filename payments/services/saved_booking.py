@@ -101,13 +101,13 @@ def _keep(saved: SavedMethod, told: MethodReport, because: Because, learned: dic
         record(saved, **learned)
         if not is_gone:
             give_up(saved, because)
-    elif saved.state in OPEN and told.card is None:
+    elif saved.state in OPEN and not told.is_shown:
         # An event names the method without showing it: it is asked for before anything is said of it.
         ask_soon(saved, **learned)
-    elif saved.state in OPEN and told.card is not None:
+    elif saved.state in OPEN:
         attention.settle(saved, Attention.Reason.UNKNOWN, by=because.by)
         is_default = _takes_default(saved)
-        shown = {"next_action": None, "instrument": None, "is_default": is_default, **card_columns(told.card)}
+        shown = {"next_action": None, "instrument": None, "is_default": is_default, **_shown_columns(told)}
         _step(saved, SavedMethodState.ACTIVE, because, **shown, **learned)
     else:
         record(saved, **learned)
@@ -120,6 +120,10 @@ def _takes_default(saved: SavedMethod) -> bool:
         current.update(is_default=False)
         return True
     return not current.exists()
+
+
+def _shown_columns(told: MethodReport) -> dict[str, Any]:
+    return card_columns(told.card) if told.card is not None else {"payer_hint": told.payer_hint[:100]}
 
 
 def card_columns(card: Card) -> dict[str, Any]:

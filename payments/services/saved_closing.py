@@ -97,7 +97,7 @@ def _look(saved: SavedMethod) -> None:
 
 def _look_later(saved: SavedMethod) -> None:
     """The provider did not say. It is asked again after the times that it declares, and then left to the next event."""
-    times = declared(saved).declaration.ask_after
+    times = declared(saved.account).declaration.ask_after
     later = clock.now() + times[saved.asked] * settings.RESOLVER_PACE if saved.asked < len(times) else None
     with transaction.atomic():
         locked = lock_saved(saved)

@@ -117,8 +117,12 @@ def _holder(account: ProviderAccount, customer: Customer) -> ProviderCustomer:
         livemode=account.livemode,
         key=ids.random_reference(length=32),
     )
-    step = connections.connect(account).introduce(SavingOrder(key=row.key, reference=row.pk))
-    keep(row, step.request)
+    saving = declared(account)
+    if saving.introduces:
+        step = connections.connect(account).introduce(SavingOrder(key=row.key, reference=row.pk))
+        keep(row, step.request)
+    else:
+        row.provider_id = ids.random_reference(length=saving.customer_length)
     insert_ignoring(row)
     return ProviderCustomer.objects.get(account=account, customer=customer)
 
@@ -134,10 +138,10 @@ def kept_step(row: Any, step: Step) -> Step:
     return Step(Request(method, url, headers, body.encode()), step.read)
 
 
-def declared(saved: SavedMethod) -> Saving:
-    saving = REGISTRY[saved.account.provider].capabilities.saving
+def declared(account: ProviderAccount) -> Saving:
+    saving = REGISTRY[account.provider].capabilities.saving
     if saving is None:
-        raise Unsupported(f"{saved.account.provider} keeps no methods")
+        raise Unsupported(f"{account.provider} keeps no methods")
     return saving
 
 
@@ -230,7 +234,7 @@ def find_out(saved: SavedMethod) -> Report:
     A provider may have kept the very fault that lost the answer, and repeat it for the key: so it is read as well.
     """
     age = clock.now() - (saved.sent_at or saved.created_at)
-    if not saved.setup_id and declared(saved).declaration.may_resend(age):
+    if not saved.setup_id and declared(saved.account).declaration.may_resend(age):
         with suppress(NothingCreated, OutcomeUnknown):
             return _send_kept(saved)
     return call(saved, connections.connect(saved.account).fetch_setup(order_of(saved)), purpose="fetch")
@@ -260,7 +264,7 @@ def schedule(locked: SavedMethod) -> None:
     if locked.state in OPEN or (locked.closing_since and not locked.closed_at):
         now, pace = clock.now(), settings.RESOLVER_PACE
         since = locked.closing_since or locked.sent_at or locked.created_at
-        ask_after = declared(locked).declaration.next_ask((now - since) / pace)
+        ask_after = declared(locked.account).declaration.next_ask((now - since) / pace)
         times = [] if ask_after is None else [since + ask_after * pace]
         if locked.state in OPEN and locked.setup_ends_at > now:
             times.append(locked.setup_ends_at)

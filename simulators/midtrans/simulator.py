@@ -7,7 +7,6 @@ expire-transaction, direct-refund-transaction, https-notification-webhooks, code
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -39,6 +38,12 @@ Act = Callable[[Call], JSON]
 class Midtrans(Simulator):
     name, title = "midtrans", "Midtrans"
     magic_amounts = MAGIC_AMOUNTS
+    own_troubles = {
+        "callback_bad_signature": "signed with another server key",
+        "callback_tampered": "its status is changed after signing, which the signature does not cover",
+        "result_202": "refunds: denied by the bank",
+        "result_414": "refunds: refused, as the merchant's balance does not suffice",
+    }
     settings: MidtransSettings
 
     def __init__(self, memory: Memory) -> None:
@@ -208,7 +213,7 @@ def _server_key(authorization: str) -> str:
     scheme, _, value = authorization.partition(" ")
     try:
         user, _, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise unauthorized() from None
     if scheme.lower() != "basic" or password:
         raise unauthorized()

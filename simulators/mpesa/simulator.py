@@ -34,6 +34,13 @@ PUSH = "/mpesa/stkpush/v1/processrequest"
 class Mpesa(Simulator):
     name, title = "mpesa", "M-Pesa Daraja"
     magic_amounts = MAGIC_AMOUNTS
+    own_troubles = {
+        "callback_under": "less money moves than was asked, and the callback says so",
+        "callback_over": "more money moves than was asked, and the callback says so",
+        "queue_timeout_before": "status and reversal: the request dies in the queue, QueueTimeOutURL is told",
+        "queue_timeout_after": "status and reversal: does the work, tells QueueTimeOutURL and not ResultURL",
+        "result_*": "status and reversal: ends with that code, such as result_2001",
+    }
     settings: MpesaSettings
 
     def __init__(self, memory: Memory) -> None:

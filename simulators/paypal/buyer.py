@@ -132,6 +132,13 @@ def _allow(buyer: Buyer, cause: Cause, setup: JSON) -> None:
     buyer.books.keep(setup)
 
 
+def _revoke(buyer: Buyer, cause: Cause, token: JSON) -> None:
+    """The payer takes a saved account back, at PayPal's own page."""
+    buyer.books.vault.remove(token["id"])
+    told = {"app": token["app"], "resource": {"id": token["id"]}}
+    cause.events.append(("VAULT.PAYMENT-TOKEN.DELETED", "payment_token", told))
+
+
 def _nothing(buyer: Buyer, cause: Cause, order: JSON) -> None:
     """A payer who goes back to the shop changes nothing, and nobody is told."""
 
@@ -160,6 +167,7 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     ("capture", "COMPLETED"): _PAID,
     ("capture", "PARTIALLY_REFUNDED"): _PAID,
     ("setup", "PAYER_ACTION_REQUIRED"): {"approve": _allow, "cancel": _nothing},
+    ("token", "CREATED"): {"revoke": _revoke},
     ("authorization", "CREATED"): {"expire": Buyer.expire_authorization},
     ("refund", "PENDING"): {"complete": _settled("COMPLETED"), "fail": _settled("FAILED")},
     ("refund", "COMPLETED"): {"fail": _settled("FAILED")},

@@ -41,6 +41,13 @@ Work = Callable[[Cause, Request], JSON]
 class Paypal(Simulator):
     name, title = "paypal", "PayPal"
     magic_amounts = MAGIC_AMOUNTS
+    own_troubles = {
+        "callback_bad_signature": "a signature that does not fit",
+        "callback_old_timestamp": "signed rightly, a month ago",
+        "callback_wrong_webhook": "signed for another subscription",
+        "callback_bad_checksum": "signed over the checksum of another body",
+        "callback_foreign_certificate": "names a certificate on somebody else's host",
+    }
     settings: PaypalSettings
 
     def __init__(self, memory: Memory) -> None:

@@ -45,6 +45,10 @@ NO_KEY = (
 class Stripe(Simulator):
     name, title = "stripe", "Stripe"
     magic_amounts = MAGIC_AMOUNTS
+    own_troubles = {
+        "callback_bad_signature": "signed with another secret",
+        "callback_old_timestamp": "signed rightly, an hour ago",
+    }
     settings: StripeSettings
 
     def __init__(self, memory: Memory) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from core import http
 from core.clock import now
 from core.crypto import Secret
 from core.providers import AccessToken, OutcomeUnknown, TokenRejected, Unreachable
-from payments.providers.base import Connection, PaymentProvider, RawCallback, Report, Step
+from payments.providers.base import CallbackAnswer, Connection, PaymentProvider, RawCallback, Report, Step
 
 PATIENCE = 10.0
 POLL = 0.01
@@ -49,7 +48,10 @@ class SimulatorControl:
 
 
 class Receiver:
-    """Stands where our own doors stand: keeps every callback under the last word of its path."""
+    """Stands where our own doors stand: keeps every callback under the last word of its path.
+
+    `decide` gives the answer to each, for providers that act on it.
+    """
 
     def __init__(self) -> None:
         receiver = self
@@ -58,15 +60,20 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.arrived.append(RawCallback(self.path.rpartition("/")[2], headers, body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
+                callback = RawCallback(self.path.rpartition("/")[2], headers, body)
+                receiver.arrived.append(callback)
+                answer = receiver.decide(callback)
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.content_type)
+                self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
+                self.wfile.write(answer.body)
 
             def log_message(self, format: str, *arguments: object) -> None:
                 pass
 
         self.arrived: list[RawCallback] = []
+        self.decide: Callable[[RawCallback], CallbackAnswer] = lambda callback: CallbackAnswer(body=b"")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -109,19 +116,28 @@ class MemoryTokens:
 
 @dataclass
 class Wire:
-    """Sends what an adapter asks for, and sorts what goes wrong as the engine does."""
+    """Sends what an adapter asks for, and sorts what goes wrong as the engine does.
+
+    `sent` are the requests of steps, `sent_within` those that the adapter makes by itself while it reads or authorizes.
+    """
 
     provider: PaymentProvider[Any, Any]
     tokens: MemoryTokens
+    sent_within: list[http.Request]
     sent: list[http.Request] = field(default_factory=list)
     deadline: float = PATIENCE
 
     @classmethod
     def to(cls, kind: type[PaymentProvider[Any, Any]], base_url: str, credentials: Any, options: Any) -> "Wire":
         tokens = MemoryTokens()
-        send = partial(_sent, PATIENCE)
+        within: list[http.Request] = []
+
+        def send(request: http.Request) -> http.Response:
+            within.append(request)
+            return _sent(PATIENCE, request)
+
         connection = Connection(base_url, False, credentials, options, now, send, tokens)
-        return cls(kind(connection), tokens)
+        return cls(kind(connection), tokens, within)
 
     def perform(self, step: Step) -> Report:
         try:

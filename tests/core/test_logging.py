@@ -104,6 +104,8 @@ SECRETS = [
     "pm_1SampleCardToken",
     "SB-Mid-server-EXAMPLEKEY01",
     "Mid-client-EXAMPLE_KEY-01",
+    "xnd_development_O46JfOtygef9kMNsK",
+    "xnd_production_EXAMPLE+KEY/01==",
     "Bearer abcdefghijklmnop",
     "Basic bGFuZ286c2VjcmV0",
     "/callbacks/9f2c0d9f2c0d9f2c0d9f2c0d9f2c0d9f/events/0123456789abcdef",

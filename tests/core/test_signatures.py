@@ -1,11 +1,18 @@
-"""A stamp and an HMAC over it and the raw body (Stripe's), a plain SHA-512 (Midtrans'). The vectors are documented."""
+"""Signatures of Stripe's, Midtrans', Xendit's and iPaymu's kinds. The vectors are documented."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from core.crypto import Secret
-from core.signatures import BadSignature, concatenated_sha512, timestamped_hmac_sha256
+from core.signatures import (
+    BadSignature,
+    concatenated_sha512,
+    hashed_body_hmac_sha256,
+    hex_hmac_sha256,
+    shared_token,
+    timestamped_hmac_sha256,
+)
 
 BODY = b'{"id":"evt_1SampleW","object":"event"}'
 STAMP = 1795200004
@@ -114,3 +121,55 @@ def test_a_plain_sha512_by_any_of_our_secrets_is_accepted(keys: tuple[str, ...])
 def test_a_plain_sha512_that_does_not_fit_is_refused(given: str, text: str, keys: tuple[str, ...]):
     with pytest.raises(BadSignature):
         concatenated_sha512(given=given, text=text, secrets=[Secret(key) for key in keys])
+
+
+@pytest.mark.parametrize("tokens", [("a-token",), ("new", "a-token")])
+def test_a_token_that_is_ours_is_accepted(tokens: tuple[str, ...]):
+    shared_token(given="a-token", secrets=[Secret(token) for token in tokens])
+
+
+@pytest.mark.parametrize("given", ["", "a-toke", "a-token ", "A-TOKEN", "a-tokén", "\ud800"])
+def test_a_token_that_is_not_ours_is_refused(given: str):
+    with pytest.raises(BadSignature, match="none of this account's"):
+        shared_token(given=given, secrets=[Secret("a-token"), Secret("another")])
+
+
+PARTY, KEY = "1179001122334455", "EXAMPLE-APIKEY-0001"
+ORDER = (
+    b'{"name":"Siti","phone":"081200001111","email":"siti@example.test","amount":25000,'
+    b'"notifyUrl":"https://shop.example.test/hook","referenceId":"REF-42","paymentMethod":"qris","paymentChannel":"mpm"}'
+)
+CALL = "c7cd623264f36df7bf4443b78301b7fb3f66f3f07f4c90deae232b38522cf646"
+
+
+@pytest.mark.parametrize("method", ["POST", "post"])
+def test_a_call_is_signed_over_its_method_its_party_and_the_bytes_of_its_body(method: str):
+    assert hashed_body_hmac_sha256(method=method, party=PARTY, body=ORDER, secret=Secret(KEY)) == CALL
+    assert hashed_body_hmac_sha256(method=method, party=PARTY, body=ORDER + b" ", secret=Secret(KEY)) != CALL
+    assert hashed_body_hmac_sha256(method=method, party="1", body=ORDER, secret=Secret(KEY)) != CALL
+
+
+# From RFC 4231, test case 2.
+TEXT, HMAC = "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+
+
+def test_a_plain_hmac_over_any_way_of_writing_is_accepted():
+    hex_hmac_sha256(given=HMAC, texts=["what do you want for nothing?", TEXT], secret=Secret("Jefe"))
+
+
+@pytest.mark.parametrize(
+    ("given", "texts", "secret"),
+    [
+        (HMAC, [TEXT + " "], "Jefe"),
+        (HMAC, [TEXT], "jefe"),
+        (HMAC, [], "Jefe"),
+        (HMAC.upper(), [TEXT], "Jefe"),
+        (HMAC[:-1], [TEXT], "Jefe"),
+        ("", [TEXT], "Jefe"),
+        ("\ud800", [TEXT], "Jefe"),
+        (HMAC, ["\ud800"], "Jefe"),
+    ],
+)
+def test_a_plain_hmac_that_does_not_fit_is_refused(given: str, texts: list[str], secret: str):
+    with pytest.raises(BadSignature):
+        hex_hmac_sha256(given=given, texts=texts, secret=Secret(secret))

@@ -241,3 +241,11 @@ def test_another_merchant_s_genuine_order_is_unknown_at_this_merchant_s_door(wor
     assert (stray.state, stray.note.split(" is ")[0]) == ("unmatched", "no payment here")
     assert shop.api.get(f"payments/{payment['id']}")["state"] == "requires_action"
     assert paypal.calls(CAPTURE) == 0
+
+
+def test_what_paypal_kept_is_told_by_the_capture_and_is_final(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve")
+    paid = reaches(shop, payment, "succeeded")
+    fee = round(1250 * 0.0349) + 49
+    assert (paid["fee"]["amount"], paid["fee"]["is_final"]) == (fee, True)

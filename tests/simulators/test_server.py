@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import requests
 
 import simulators
 from simulators.settings import Settings
+from simulators.trouble import KINDS, Trouble, TroubleQueue
 from tests.simulators.conftest import KEY, StripeWire, until
 
 CREATE = "POST /v1/payment_intents"
@@ -50,6 +52,44 @@ def test_unknown_trouble_is_refused(stripe_wire):
     assert stripe_wire.post("trouble", do="429", often=3).status_code == 400
     assert stripe_wire.post("trouble", do="429", times="3").status_code == 400
     assert stripe_wire.post("trouble", do="429", on=3).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "foreign"),
+    [
+        ("stripe", "callback_old_timestamp", "callback_under"),
+        ("mpesa", "result_2001", "callback_bad_signature"),
+        ("midtrans", "result_414", "result_2001"),
+        ("paypal", "callback_wrong_webhook", "callback_tampered"),
+    ],
+)
+def test_trouble_that_only_another_company_has_is_refused(running, name, own, foreign):
+    simulator = running.simulators[name]
+    queue = TroubleQueue(simulator.own_troubles)
+    queue.add(Trouble.parse({"do": own}))
+    queue.add(Trouble.parse({"do": "html"}))
+    assert [waiting["do"] for waiting in queue.waiting()] == [own, "html_before"]
+    answer = requests.post(f"{simulator.base_url}/_simulator/trouble", json={"do": foreign}, timeout=5)
+    assert answer.status_code == 400
+    assert f"no trouble named '{foreign}'" in answer.json()["error"]
+    assert all(kind in answer.json()["error"] for kind in [*KINDS, *simulator.own_troubles])
+
+
+@pytest.mark.parametrize("name", simulators.REGISTRY)
+def test_the_control_page_shows_the_trouble_of_all_and_the_own(running, name):
+    simulator = running.simulators[name]
+    shown = requests.get(f"{simulator.base_url}/_simulator/", timeout=5).text
+    kinds = KINDS | dict(simulator.own_troubles)
+    assert [kind for kind, what in kinds.items() if f"<th>{kind}</th><td>{escape(what)}</td>" not in shown] == []
+
+
+@pytest.mark.parametrize("name", simulators.REGISTRY)
+def test_an_own_kind_of_trouble_is_none_of_all_and_every_callback_mode_has_its_kind(running, name):
+    simulator = running.simulators[name]
+    kinds = simulator.troubles.kinds
+    assert not KINDS.keys() & simulator.own_troubles.keys()
+    assert all(f"callback_{mode}" in kinds for mode in simulator.settings.CHOICES["callback_mode"])
+    assert {word for word in simulator.magic_amounts.values() if word.startswith("callback_")} <= kinds.keys()
 
 
 @pytest.mark.parametrize(
@@ -245,11 +285,22 @@ def test_the_command_says_when_a_port_is_in_use():
 
 
 @pytest.mark.parametrize("name", simulators.REGISTRY)
-def test_the_page_in_docs_names_every_magic_amount_and_setting(running, name):
-    page = (Path(__file__).parents[2] / "docs" / "simulators.md").read_text()
-    simulator = running.simulators[name]
+def test_the_pages_in_docs_name_every_magic_amount_setting_and_kind_of_trouble(running, name):
+    folder = Path(__file__).parents[2] / "docs"
+    of_all, own = (folder / "simulators.md").read_text(), (folder / "simulators" / f"{name}.md").read_text()
+    simulator, page = running.simulators[name], of_all + own
     assert [amount for amount in simulator.magic_amounts if str(amount) not in page] == []
-    assert [setting for setting in asdict(simulator.settings) if f"`{setting}`" not in page] == []
+    settings, settings_of_all = asdict(simulator.settings), asdict(Settings())
+    assert [setting for setting in settings_of_all if f"`{setting}`" not in of_all] == []
+    assert [setting for setting in settings.keys() - settings_of_all if f"`{setting}`" not in own] == []
+    assert [kind for kind in simulator.own_troubles if f"`{kind}`" not in own] == []
+
+
+def test_the_page_in_docs_links_every_simulator_and_doubles_no_line():
+    page = (Path(__file__).parents[2] / "docs" / "simulators.md").read_text()
+    lines = [line for line in page.splitlines() if line.strip("|- ")]
+    assert [name for name in simulators.REGISTRY if f"(simulators/{name}.md)" not in page] == []
+    assert sorted(lines) == sorted(set(lines))
 
 
 def test_half_a_request_does_nothing(stripe_wire):

@@ -15,7 +15,8 @@ from core.money import Money
 from core.providers import Forged, NothingCreated, OutcomeUnknown, from_json
 from payments.providers.base import FailureCode, Kind, Line, Order, RawCallback, Report, Topic, Word
 from payments.providers.paypal import Options, Paypal
-from tests.contracts.payments import PaymentProviderContract, World
+from tests.contracts.payments import World
+from tests.contracts.saving import SavingContract
 from tests.contracts.world import SimulatorControl, Wire, changed, document
 
 USD = Money(1250, "USD")
@@ -23,7 +24,7 @@ WEBHOOK = "9AB12345CD678901E"
 SIGNED = ("paypal-transmission-id", "paypal-transmission-time", "paypal-transmission-sig", "paypal-cert-url")
 
 
-class TestPaypalContract(PaymentProviderContract):
+class TestPaypalContract(SavingContract):
     name = "paypal"
     method = "paypal"
     credentials: ClassVar = {"client_id": "lango-simulator-client", "client_secret": "lango-simulator-secret"}
@@ -46,6 +47,7 @@ class TestPaypalContract(PaymentProviderContract):
         Money(0, "USD"),
         Money(10**15, "USD"),
     )
+    setup_call = "POST /v3/vault/setup-tokens"
     calls: ClassVar = {
         Kind.CREATE: "POST /v2/checkout/orders",
         Kind.CONFIRM: "POST /v2/checkout/orders/{order}/capture",

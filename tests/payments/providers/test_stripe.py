@@ -117,6 +117,7 @@ class TestStripeContract(SavingContract):
     not_carried = (Money(1231, "KWD"), Money(100_000_000, "USD"), Money(0, "USD"), Money(150, "MGA"))
     calls: ClassVar = {
         Kind.CREATE: "POST /v1/payment_intents",
+        Kind.CONFIRM: "POST /v1/payment_intents/{intent}/confirm",
         Kind.CAPTURE: "POST /v1/payment_intents/{intent}/capture",
         Kind.CANCEL: "POST /v1/payment_intents/{intent}/cancel",
         Kind.REFUND: "POST /v1/refunds",
@@ -125,6 +126,27 @@ class TestStripeContract(SavingContract):
 
     def asking_method(self) -> str:
         return "pm_card_authenticationRequired"
+
+    def ready(self, world: World, kind: Kind) -> Order:
+        return self.back_for_their_bank(world) if kind is Kind.CONFIRM else super().ready(world, kind)
+
+    def back_for_their_bank(self, world: World) -> Order:
+        """An absent payer whose bank wanted to see them, and who is there now."""
+        saving = self.introduced(world, instrument=Secret(self.asking_method()))
+        asked = self.heard(world, world.provider.set_up(saving))
+        world.control.post("simulate", id=asked.provider_id, outcome="approve")
+        kept = self.heard(world, world.provider.fetch_setup(replace(saving, setup_id=asked.provider_id)))
+        assert kept.method is not None
+        charge = self.charge(world, replace(saving, method_id=kept.method.method_id))
+        refused = world.wire.perform(world.provider.step(charge))
+        assert (refused.word, refused.still_payable) == (Word.FAILED, True)
+        return self.order(
+            world,
+            Kind.CONFIRM,
+            reference=charge.reference,
+            instrument=charge.instrument,
+            provider_id=refused.provider_id,
+        )
 
     def instrument(self) -> str:
         return "pm_card_visa"

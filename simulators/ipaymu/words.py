@@ -1,0 +1,69 @@
+"""Statuses, what the payer can do, and the amounts that mean something. Amounts in whole rupiah."""
+
+from __future__ import annotations
+
+EXPIRED, PENDING, SUCCESS, CANCELLED, REFUNDED, ERROR, FAILED, UNSETTLED, ESCROW = -2, 0, 1, 2, 3, 4, 5, 6, 7
+PAID = (SUCCESS, UNSETTLED)
+ENDED_UNPAID = (EXPIRED, CANCELLED, ERROR, FAILED)
+
+DESCRIPTIONS = {
+    EXPIRED: "Expired",
+    PENDING: "Pending",
+    SUCCESS: "Berhasil",
+    CANCELLED: "Batal",
+    REFUNDED: "Refund",
+    ERROR: "Error",
+    FAILED: "Gagal",
+    UNSETTLED: "Berhasil Unsettled",
+    ESCROW: "Escrow",
+}
+# Source: content/docs/callback: no other event has one.
+TOLD = {SUCCESS: ("berhasil", 1), UNSETTLED: ("berhasil", 1), PENDING: ("pending", 0), EXPIRED: ("expired", -2)}
+
+CHANNELS = {
+    "va": ("bag", "bca", "bpd_bali", "bni", "cimb", "mandiri", "bmi", "bri", "bsi", "permata", "danamon", "btn"),
+    "cstore": ("alfamart", "indomaret"),
+    "qris": ("mpm",),
+}
+FIXED_HOURS = {"bca": 12, "alfamart": 24}
+MOST_HOURS = {"bsi": 3, "bri": 2}
+
+# What can become of a payment, by the words of `POST /_simulator/simulate`.
+OUTCOMES = {
+    "approve": SUCCESS,
+    "approve_unsettled": UNSETTLED,
+    "late_success": SUCCESS,
+    "escrow": ESCROW,
+    "decline": FAILED,
+    "error": ERROR,
+    "cancel": CANCELLED,
+    "timeout": EXPIRED,
+    "expire": EXPIRED,
+    "choose": PENDING,
+    "nothing": PENDING,
+}
+# What may follow on each status.
+FOLLOWING = {"settle": ((UNSETTLED, ESCROW), SUCCESS), "refund": ((SUCCESS, UNSETTLED, ESCROW), REFUNDED)}
+
+DECLINED = "declined"
+MAGIC_AMOUNTS = {
+    66_601: "reset_before",
+    66_602: "reset_after",
+    66_603: "timeout_before",
+    66_604: "timeout_after",
+    66_605: "500_before",
+    66_606: "500_after",
+    66_607: "hang",
+    66_608: "html_after",
+    66_609: "empty_after",
+    66_610: "429",
+    66_611: "callback_duplicate",
+    66_612: "callback_late",
+    66_613: "callback_reordered",
+    66_614: "callback_missing",
+    66_615: "callback_before_answer",
+    66_619: "callback_bad_signature",
+    66_620: "callback_unsigned",
+    66_621: "callback_untrue",
+    66_622: DECLINED,
+}

@@ -1,0 +1,1 @@
+"""Xendit, simulated: QR codes, invoices, refunds, transactions, with their webhooks."""

@@ -1,0 +1,108 @@
+"""Xendit from the API call to the money: a code or a page, paid, lost, left alone, given back."""
+
+import pytest
+
+from core import qris
+from core.money import Money
+from events.models import Callback
+from merchants import doors
+from tests.payments.world import Company, attention, counters, path_of, receipts_of, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def xendit(world, companies):
+    company = Company(companies.url("xendit"))
+    company.post("reset")
+    company.post("settings", refund_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
+    yield company
+    company.post("reset")
+
+
+@pytest.fixture
+def account(xendit, shop):
+    credentials = {"secret_key": "xnd_development_lango-simulator", "callback_token": "lango-simulator-callback-token"}
+    return shop.account("xendit", credentials)
+
+
+def pay(caller, method="qris", **more):
+    return caller.post("payments", 201, **{"amount": 4_550_000, "currency": "IDR", "method": method, **more})
+
+
+def test_a_code_is_shown_scanned_and_paid(world, xendit, account, caller):
+    payment = pay(caller)
+    assert payment["state"] == "requires_action"
+    assert payment["next_action"]["type"] == "qr"
+    assert qris.parse(payment["next_action"]["qr_string"]).amount == Money(4_550_000, "IDR")
+
+    xendit.simulate(payment, "approve")
+    with world.later(seconds=20):
+        paid = caller.get(f"payments/{payment['id']}")
+
+    [entry] = xendit.entries()
+    assert (paid["state"], paid["captured_amount"], paid["next_action"]) == ("succeeded", 4_550_000, None)
+    assert receipts_of(payment) == [("capture", 4_550_000, entry["receipt"])]
+    assert path_of(payment) == ["created", "requires_action", "succeeded"]
+    assert attention() == []
+
+
+def test_an_invoice_leads_to_its_page_and_is_paid_there(world, xendit, account, caller):
+    payment = pay(caller, "invoice", return_url="https://shop.example/back")
+    assert payment["next_action"]["type"] == "redirect"
+    xendit.simulate(payment, "approve")
+    with world.later(seconds=20):
+        assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
+    assert attention() == []
+
+
+def test_an_invoice_whose_answer_was_lost_is_found_and_made_once(world, xendit, account, caller):
+    xendit.trouble("reset_after", "POST /v2/invoices")
+    payment = pay(caller, "invoice", return_url="https://shop.example/back")
+    assert (payment["state"], payment["next_action"]) == ("processing", None)
+    with world.later(seconds=20):
+        assert caller.get(f"payments/{payment['id']}")["state"] == "requires_action"
+    assert len(xendit.entries()) == 1
+    assert xendit.calls("POST /v2/invoices") == 1
+
+
+def test_an_invoice_is_cancelled(xendit, account, caller):
+    payment = pay(caller, "invoice", return_url="https://shop.example/back")
+    assert caller.post(f"payments/{payment['id']}/cancel")["state"] == "cancelled"
+    assert [entry["state"] for entry in xendit.entries()] == ["expired"]
+
+
+def test_a_code_cannot_be_withdrawn_and_stays_payable(world, xendit, account, caller):
+    payment = pay(caller)
+    caller.refused(f"payments/{payment['id']}/cancel", 409, "not_cancellable")
+    xendit.simulate(payment, "approve")
+    with world.later(seconds=20):
+        assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
+
+
+def test_a_payment_is_refunded_in_parts(world, xendit, account, caller):
+    payment = pay(caller)
+    xendit.simulate(payment, "approve")
+    with world.later(seconds=20):
+        first = caller.post(f"payments/{payment['id']}/refunds", 201, amount=1_000_000)
+        rest = caller.post(f"payments/{payment['id']}/refunds", 201)
+    assert [first["state"], rest["state"]] == ["pending", "pending"]
+    until(lambda: [entry["state"] for entry in xendit.entries("refund")] == ["succeeded", "succeeded"])
+    with world.later(seconds=60):
+        states = [caller.get(f"refunds/{refund['id']}")["state"] for refund in (first, rest)]
+    assert states == ["succeeded", "succeeded"]
+    assert counters(payment)[0] == 4_550_000
+
+
+def test_a_webhook_is_taken_in_at_our_door_and_a_forged_one_is_kept_apart(xendit, account, caller):
+    xendit.post("settings", webhook_url=doors.callback_url(account, "notifications"))
+    xendit.simulate(pay(caller), "approve", callback="bad_signature")
+    until(lambda: Callback.objects.filter(state=Callback.State.QUARANTINED).exists())
+    xendit.simulate(pay(caller), "approve")
+    until(lambda: len(xendit.callbacks()) == 2)
+    assert sorted(told["result"] for told in xendit.callbacks()) == [200, 400]
+
+
+def test_an_amount_that_xendit_cannot_carry_is_refused_before_anything_is_created(xendit, account, caller):
+    caller.refused("payments", 400, "amount_not_representable", amount=4_550_050, currency="IDR", method="qris")
+    assert xendit.entries() == []
