@@ -14,7 +14,7 @@ import requests
 from tests.crash.gates import Call
 
 Json = dict[str, Any]
-LOST_SHARE = 0.25
+LOST_SHARE = 0.4
 
 
 class Meaning(StrEnum):
@@ -117,6 +117,9 @@ MPESA = Company(
 )
 
 
+_PAYER = {"name": "Siti Rahayu", "email": "siti@example.com", "phone": "+6281200001111"}
+
+
 def _rupiah(*, decline: str = "decline", cancel: bool = True, refund: bool = True, **body: Any) -> Way:
     """Whole rupiah, from 10,000 to 90,000."""
     return Way(
@@ -192,4 +195,82 @@ PAYPAL = Company(
     },
 )
 
-ALL = (STRIPE, MPESA, MIDTRANS, PAYPAL)
+XENDIT = Company(
+    name="xendit",
+    credentials=(
+        {"secret_key": "xnd_development_lango-simulator", "callback_token": "lango-simulator-callback-token"},
+    ),
+    settings={"answer_seconds": 0.05, "settle_seconds": 2.0, "callback_retries": [0.5, 2.0, 8.0]},
+    door="notifications",
+    # Of a code that is left alone nothing is told for two days.
+    ways=(
+        _rupiah(method="qris", decline="", cancel=False),
+        _rupiah(method="invoice", decline="", return_url="http://127.0.0.1/back"),
+    ),
+    means={
+        "paid": Meaning.PAID,
+        "settled": Meaning.PAID,
+        "active": Meaning.WAITING,
+        "pending": Meaning.WAITING,
+        "inactive": Meaning.ENDED,
+        "expired": Meaning.ENDED,
+    },
+    replays=False,
+    writes={
+        "POST /qr_codes": 3,
+        "POST /qr_codes/payments/*/refunds": 2,
+        "POST /v2/invoices": 2,
+        "POST /invoices/*/expire!": 1,
+        "POST /refunds": 2,
+    },
+    questions=("GET /qr_codes/*", "GET /v2/invoices/*"),
+)
+
+IPAYMU = Company(
+    name="ipaymu",
+    credentials=({"va": "1179000000000001", "api_key": "lango-simulator-ipaymu-key"},),
+    settings={"answer_seconds": 0.05, "callback_retries": [0.5, 2.0, 8.0]},
+    ways=(
+        _rupiah(method="qris", payer_details=_PAYER, decline="", cancel=False, refund=False),
+        _rupiah(method="virtual_account", channel="bni", payer_details=_PAYER, decline="", cancel=False, refund=False),
+    ),
+    means={
+        "berhasil": Meaning.PAID,
+        "berhasil unsettled": Meaning.PAID,
+        "pending": Meaning.WAITING,
+        "expired": Meaning.ENDED,
+        "batal": Meaning.ENDED,
+        "gagal": Meaning.ENDED,
+        "error": Meaning.ENDED,
+    },
+    replays=False,
+    writes={"POST /api/v2/payment/direct": 4},
+    questions=("POST /api/v2/transaction",),
+)
+
+BAYARIND = Company(
+    name="bayarind",
+    credentials=({"channel_id": "TOKOEXVA01", "secret_key": "0123456789abcdef0123456789abcdef"},),
+    options=lambda url: {
+        "company_codes": {"bca": "12345", "permata": "8965"},
+        "service_codes": {"qris": "9001"},
+    },
+    settings={"answer_seconds": 0.05, "callback_retries": [0.5, 2.0, 8.0]},
+    door="flag",
+    door_in="flag_url",
+    ways=(
+        _rupiah(method="virtual_account", channel="bca", decline="", refund=False),
+        _rupiah(method="qris", decline="", refund=False),
+    ),
+    means={
+        "paid": Meaning.PAID,
+        "pending": Meaning.WAITING,
+        "void": Meaning.ENDED,
+        "voided": Meaning.ENDED,
+        "cancelled": Meaning.ENDED,
+        "expired": Meaning.ENDED,
+    },
+    writes={"POST /PaymentRegister": 4, "POST /PostAuth": 2},
+)
+
+ALL = (STRIPE, MPESA, MIDTRANS, PAYPAL, XENDIT, IPAYMU, BAYARIND)
