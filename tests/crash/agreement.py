@@ -33,6 +33,7 @@ STRIPE_FITS = {
 }
 MPESA_FITS = {"paid": {"succeeded"}, "failed": {"failed"}}
 REFUND_FITS = {"succeeded": {"succeeded"}, "pending": {"pending"}, "failed": {"failed"}, "canceled": {"cancelled"}}
+CANNOT_REPLAY = {company.name for company in ALL if not company.replays}
 FAR = timedelta(seconds=3)
 
 
@@ -150,7 +151,10 @@ class Comparison:
     def _compare_refund(self, provider: str, refund: Refund, operation: Operation, entry: Entry | None) -> None:
         state = entry["state"] if entry else "nothing"
         told = f"{refund.pk} of {refund.payment_id} is {refund.state}, at {provider} {state}"
-        if refund.state not in REFUND_FITS.get(state, set()):
+        if entry is None and provider in CANNOT_REPLAY and refund.state == "pending" and operation.due_at is not None:
+            # It is asked about for as long as it may still come.
+            self.findings.unknown.append(f"{told}; {_story(refund)}")
+        elif refund.state not in REFUND_FITS.get(state, set()):
             # Its own result is a weak callback, after which only the answer to a question counts: none came through.
             asked = refund.operations.filter(kind="lookup")
             lost = provider == "mpesa" and refund.state == "pending" and not self._was_told(asked)

@@ -224,6 +224,7 @@ XENDIT = Company(
         "POST /refunds": 2,
     },
     questions=("GET /qr_codes/*", "GET /v2/invoices/*"),
+    refunds_by="reference",
 )
 
 IPAYMU = Company(

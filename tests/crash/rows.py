@@ -45,8 +45,9 @@ def operation_of(call: Call) -> Operation | None:
 
 
 def _about(named: Collection[str]) -> QuerySet[Operation]:
-    """Operations of the attempts that have one of these names."""
-    return Operation.objects.filter(Q(attempt__provider_reference__in=named) | Q(attempt__provider_id__in=named))
+    """Operations that have one of these names, or whose attempts have."""
+    of_attempts = Q(attempt__provider_reference__in=named) | Q(attempt__provider_id__in=named)
+    return Operation.objects.filter(Q(key__in=named) | of_attempts)
 
 
 def questions_about(call: Call) -> list[str]:
