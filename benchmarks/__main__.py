@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import auth, create, deliver, ledger, pages, results, steady
+from benchmarks import auth, create, deliver, failover, ledger, pages, results, steady
 from benchmarks.checkouts import checked_out
 from benchmarks.databases import Databases, databases
 from benchmarks.plan import Plan
@@ -29,8 +29,14 @@ CASES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "ledger": ledger.run,
     "list": pages.run,
     "auth": auth.run,
+    "failover": failover.run,
 }
-ALSO = {"create_cpu": "create", "steady_p99": "steady"}
+ALSO = {
+    "create_cpu": "create",
+    "steady_p99": "steady",
+    "failover_hang": "failover",
+    "failover_return": "failover",
+}
 """Rows that another case tells."""
 SECONDS = 60.0
 OFFERED = 206.0

@@ -16,9 +16,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
 
-    from benchmarks import inside, inside_reads
+    from benchmarks import inside, inside_codes, inside_reads
 
-    commands = {**inside.COMMANDS, **inside_reads.COMMANDS}
+    commands = {**inside.COMMANDS, **inside_reads.COMMANDS, **inside_codes.COMMANDS}
     for line in sys.stdin:
         asked = json.loads(line)
         print(json.dumps(commands[asked.pop("do")](**asked)), flush=True)

@@ -38,10 +38,18 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+METHODS = {
+    "card": (1, '"currency":"USD","method":"card","payment_method":"pm_card_visa"'),
+    "qris": (100, '"currency":"IDR","method":"qris"'),
+}
+"""What amounts are multiples of, and what else a request says of the way to pay."""
+
+
 class Requests:
     """The bytes of one request after the other, each with its own key and amount."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, *, method: str = "card") -> None:
+        self._multiple, self._method = METHODS[method]
         self.host, self.port = urlsplit(url).hostname or "", urlsplit(url).port or 80
         self._run = secrets.token_hex(6)
         self._count = 0
@@ -52,9 +60,9 @@ class Requests:
 
     def next(self) -> bytes:
         self._count += 1
+        amount = self._multiple * (1000 + self._count % 9000)
         body = (
-            f'{{"amount":{1000 + self._count % 9000},"currency":"USD","method":"card",'
-            f'"payment_method":"pm_card_visa","reference":"order-{self._run}-{self._count}",'
+            f'{{"amount":{amount},{self._method},"reference":"order-{self._run}-{self._count}",'
             '"description":"A pair of shoes, size 42","return_url":"https://shop.example.com/paid",'
             '"metadata":{"cart":"8841","channel":"web"}}'
         )
@@ -213,8 +221,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--method", choices=list(METHODS), default="card")
     options = parser.parse_args()
-    load = Load(Requests(options.url, options.key))
+    load = Load(Requests(options.url, options.key, method=options.method))
     if options.form == "closed":
         told = asyncio.run(closed(load, connections=options.connections, seconds=options.seconds))
     else:

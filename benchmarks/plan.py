@@ -31,9 +31,10 @@ class Plan:
     def stages(self, case: str, wants: Wants) -> Iterator[list[Stage]]:
         """Every candidate, up and empty, for one case."""
         with ExitStack() as stack:
-            yield [stack.enter_context(self._stage(candidate, case, wants)) for candidate in self.candidates]
+            yield [stack.enter_context(self.stage(candidate, case, wants)) for candidate in self.candidates]
 
-    def _stage(self, candidate: Candidate, case: str, wants: Wants) -> AbstractContextManager[Stage]:
+    def stage(self, candidate: Candidate, case: str, wants: Wants) -> AbstractContextManager[Stage]:
+        """One candidate alone."""
         url = self.databases.make(f"{case}_{candidate.name}", like=candidate.template)
         return on_stage(candidate, wants, database_url=url, logs=self.logs)
 

@@ -5,7 +5,7 @@ import json
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _REASONS = {200: "OK", 404: "Not Found", 500: "Internal Server Error"}
@@ -75,17 +75,17 @@ class Peer(asyncio.Protocol):
             self._transport.abort()
 
 
-def serve(handle: Callable[[Peer, Asked], None]) -> None:
-    """Serve on a free port of this machine until SIGTERM; the first line printed is `{"port": n}`."""
-    asyncio.run(_serve(handle))
+def serve(handle: Callable[[Peer, Asked], None], **more: object) -> None:
+    """Serve on a free port of this machine until SIGTERM; the first line printed is `{"port": n}`, and `more`."""
+    asyncio.run(_serve(handle, more))
 
 
-async def _serve(handle: Callable[[Peer, Asked], None]) -> None:
+async def _serve(handle: Callable[[Peer, Asked], None], more: Mapping[str, object]) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     server = await loop.create_server(lambda: Peer(handle), "127.0.0.1", 0, backlog=4096)
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    print(json.dumps({"port": server.sockets[0].getsockname()[1], **more}), flush=True)
     await ended.wait()
     server.close()

@@ -18,13 +18,14 @@ ROWS = {
     "ledger": ["ledger_hot", "ledger_hot_history", "ledger_spread", "ledger_spread_history"],
     "list": ["list"],
     "auth": ["auth"],
+    "failover": ["failover", "failover_hang", "failover_return"],
 }
 SHAPE = ["name", "value", "unit", "yardstick", "ratio", "better", "aim", "met"]
 
 
 def _bench(case, tmp_path, *words):
     command = [sys.executable, "-m", "benchmarks", "--only", case, "--results", str(tmp_path / "results.json"), *words]
-    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.slow

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from events.models import Callback
 from merchants.models import Delivery
 from payments.models import Operation
 from payments.states import OperationState
+from tests.crash.companies import ALL
 from tests.crash.gates import Call
 from tests.crash.processes import Crew
 from tests.crash.rows import Lock, operation_of, questions_about, quiet_connection
@@ -29,13 +31,9 @@ class Gap(StrEnum):
     BEFORE_MARK = "before mark"
 
 
-PAY, REFUND = "POST /v1/payment_intents", "POST /v1/refunds"
-CAPTURE, CANCEL = f"{PAY}/*/capture", f"{PAY}/*/cancel"
-PUSH, REVERSAL = "POST /mpesa/stkpush/*", "POST /mpesa/reversal/*"
-PUSH_QUERY, STATUS_QUERY = "POST /mpesa/stkpushquery/*", "POST /mpesa/transactionstatus/*"
-WRITES = {PAY: 4, CAPTURE: 3, CANCEL: 2, REFUND: 3, PUSH: 4, REVERSAL: 3, STATUS_QUERY: 2}
+WRITES: dict[str, int] = dict(chain.from_iterable(company.writes.items() for company in ALL))
 """By how often they are aimed at."""
-QUESTIONS = (PUSH_QUERY, STATUS_QUERY)
+QUESTIONS = tuple(chain.from_iterable(company.questions for company in ALL))
 DELIVERY = "delivery"
 
 

@@ -13,6 +13,9 @@ from uuid import uuid4
 
 import requests
 
+from tests.crash import payers
+from tests.crash.companies import ALL
+
 ANSWER_SECONDS = 60.0
 OUTCOME_SECONDS = 8.0
 PAUSE = 0.2
@@ -40,12 +43,12 @@ class Client:
 
     def __init__(self, *, api: str, key: str, simulators: dict[str, str], diary: Diary, chance: random.Random) -> None:
         self._api, self._key, self._simulators = api, key, simulators
-        self._diary, self._chance = diary, chance
+        self._diary, self.chance = diary, chance
 
     def do_something(self) -> None:
         """One journey of a payment, by chance; never raises."""
         journeys, weights = zip(*_JOURNEYS, strict=True)
-        journey: Callable[[Client], None] = self._chance.choices(journeys, weights)[0]
+        journey: Callable[[Client], None] = self.chance.choices(journeys, weights)[0]
         try:
             journey(self)
         except NoAnswer as error:
@@ -56,6 +59,10 @@ class Client:
         self.pay_by_card("pm_card_visa")
         self.pay_by_phone("approve")
         self.register_paybill()
+        for company in ALL:
+            for way in company.ways:
+                if waiting := payers.ask(self, way, provider=company.name):
+                    self.answer(waiting, way.approve)
 
     def register_paybill(self) -> None:
         """From then on M-Pesa asks about, and tells of, what payers send by themselves, and of prompts' money."""
@@ -100,7 +107,7 @@ class Client:
                     return answer
                 last = f"{answer.status_code} {answer.text[:200]}"
             self._diary.repeats += 1
-            time.sleep(PAUSE * self._chance.uniform(1, 3))
+            time.sleep(PAUSE * self.chance.uniform(1, 3))
         raise NoAnswer(f"{method} {path} with key {key}: {last}")
 
     def wait_for(self, payment_id: str, *states: str) -> Json | None:
@@ -135,6 +142,11 @@ class Client:
 
         threading.Thread(target=act, daemon=True).start()
 
+    def answer(self, payment: Json, outcome: str) -> None:
+        """Whoever is asked for the payment now acts."""
+        newest = payment["attempts"][-1]
+        self.tell(newest["provider"], newest["provider_reference"], outcome, after=self.chance.uniform(0.0, 0.8))
+
     def pay_by_paybill(self, reference: str, shillings: int, *, callback: str = "") -> None:
         """A payer sends money by themselves. Where validation is not answered, M-Pesa lets it through."""
         asked = {"outcome": "paybill", "short_code": "600111", "amount": shillings, "reference": reference}
@@ -147,8 +159,8 @@ class Client:
 
     def pay_by_card(self, token: str, *, capture: str = "automatic") -> Json:
         body = {
-            "amount": self._chance.randrange(500, 90_000),
-            "currency": self._chance.choice(("USD", "KES", "EUR")),
+            "amount": self.chance.randrange(500, 90_000),
+            "currency": self.chance.choice(("USD", "KES", "EUR")),
             "method": "card",
             "payment_method": token,
             "capture": capture,
@@ -170,12 +182,12 @@ class Client:
         return str(saved["id"]) if saved.get("state") == "active" else ""
 
     def some_shillings(self) -> int:
-        return self._chance.randrange(10, 900)
+        return self.chance.randrange(10, 900)
 
     def pay_by_phone(self, outcome: str) -> Json:
         phone = f"254711{next(_phones) % 1_000_000:06d}"
         if outcome:
-            self.tell("mpesa", phone, outcome, after=self._chance.uniform(0.0, 0.8))
+            self.tell("mpesa", phone, outcome, after=self.chance.uniform(0.0, 0.8))
         amount = self.some_shillings() * 100
         body = {"amount": amount, "currency": "KES", "method": "mpesa", "phone": phone}
         return self.post("/v1/payments", body) or {}
@@ -290,4 +302,5 @@ _JOURNEYS: tuple[tuple[Callable[[Client], None], int], ...] = (
     (_by_paybill(1), 2),
     (_by_paybill(2), 1),
     (_unasked, 2),
+    *payers.journeys(),
 )

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from tests.crash import world
-from tests.crash.agreement import Comparison, Findings, waiting
+from tests.crash.agreement import Comparison, Findings, gave_way, waiting
 from tests.crash.aims import Gap, Marksman, Shot, aims_for_a_round
 from tests.crash.arrivals import ask_again_about_given_up
 from tests.crash.clients import Client, Diary
+from tests.crash.companies import ALL
 from tests.crash.gates import Call, Gate
+from tests.crash.losses import Losing
 from tests.crash.processes import Crew
 from tests.crash.receiver import Receiver
 from tests.crash.telling import tell
@@ -78,9 +80,11 @@ class Run:
     def _open_gates(self) -> None:
         self._marksman = Marksman(self._crew, self._chance)
         self._receiver.before_answer = self._marksman.delivered
+        companies = {company.name: company for company in ALL}
         for place, name in enumerate(self._books.urls):
             beyond = self._ports.simulators + place
-            Gate(to=name, port=self._ports.gates + place, beyond=beyond, guard=self._marksman).open()
+            guard = Losing(self._marksman, companies[name], self._chance)
+            Gate(to=name, port=self._ports.gates + place, beyond=beyond, guard=guard).open()
         Gate(to="doors", port=self._ports.doors, beyond=self._ports.web, guard=_Doors(self._books)).open()
 
     def _new_client(self, key: str, number: int) -> Client:
@@ -170,6 +174,7 @@ class Run:
         again = sum(times - 1 for times in self._receiver.times.values())
         tell(
             f"round {number}: {len(self._diary.objects)} keys so far, {self._diary.repeats} repeats; killed {killed}; "
+            f"{gave_way()} went on elsewhere; "
             f"{len(self._books.confirmed)} receipts told of; {len(self._receiver.verified)} events ({again} again); "
             f"{load:.0f} s under fire, {settle:.0f} s to agree"
             f"{f', {len(findings.unknown)} unknown' if findings.unknown else ''}"

@@ -3,12 +3,13 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import psycopg
 from django.db import connection
+from django.db.models import Q, QuerySet
 from psycopg import sql
 
 from events import sealing
@@ -25,16 +26,34 @@ def quiet_connection() -> Iterator[None]:
         connection.close()
 
 
+_KEYS = ("idempotency-key", "paypal-request-id")
+"""Headers by which providers are told our operation's key."""
+_WORD = re.compile(r"[A-Za-z0-9_.-]{8,}")
+
+
 def operation_of(call: Call) -> Operation | None:
-    """By Stripe's Idempotency-Key, or by the token in the callback URL that M-Pesa is given."""
-    key = call.headers.get("Idempotency-Key")
+    """By its key, by the token in the callback URL that M-Pesa is given, or by what else names its attempt."""
+    keys = [value for name, value in call.headers.items() if name.lower() in _KEYS]
     with quiet_connection():
-        found = Operation.objects.filter(key=key) if key else Operation.objects.filter(token_hash=_token_hash(call))
-        return found.first()
+        token_hash = _token_hash(call)
+        if keys:
+            return Operation.objects.filter(key__in=keys).first()
+        if token_hash:
+            return Operation.objects.filter(token_hash=token_hash).first()
+        named = set(_WORD.findall(f"{call.path} {call.body.decode(errors='replace')}"))
+        return _about(named).filter(state="sending").first()
+
+
+def _about(named: Collection[str]) -> QuerySet[Operation]:
+    """Operations that have one of these names, or whose attempts have."""
+    of_attempts = Q(attempt__provider_reference__in=named) | Q(attempt__provider_id__in=named)
+    return Operation.objects.filter(Q(key__in=named) | of_attempts)
 
 
 def questions_about(call: Call) -> list[str]:
-    """The operations whose outcome this M-Pesa query asks about: by its prompt, or as the lookup's subject."""
+    """The operations whose outcome this asks about: by its path, or M-Pesa's prompt, or as the lookup's subject."""
+    if call.to != "mpesa":
+        return list(_about(set(_WORD.findall(call.path))).filter(kind="create").values_list("pk", flat=True))
     prompt = _document(call).get("CheckoutRequestID")
     if prompt:
         return list(Operation.objects.filter(attempt__provider_id=prompt, kind="create").values_list("pk", flat=True))

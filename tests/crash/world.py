@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -17,7 +17,11 @@ import requests
 from psycopg import sql
 
 from simulators import REGISTRY
+from tests.crash.companies import ALL, Company
 from tests.crash.processes import Crew, Program, free_ports
+
+if TYPE_CHECKING:
+    from merchants.models import Merchant
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / "var" / "crash-logs"
@@ -28,19 +32,9 @@ SHORTENED = {
     "PROMPT_LIFE_SECONDS": "6",
     "RESOLVER_PACE": "0.004",
     "SWEEP_SECONDS": "0.5",
+    "BREAKER_REST_SECONDS": "0.2",
 }
 """All that differs from production. Payers and the simulators' results are as much faster."""
-SIMULATED_STRIPE = {"answer_seconds": 0.05, "refund_seconds": 0.3, "balance_seconds": 0.1}
-SIMULATED_MPESA = {"answer_seconds": 0.05, "result_seconds": 0.05, "prompt_seconds": 4.0}
-STRIPE_KEY = "sk_test_lango_simulator"
-SECRET = "whsec_lango_simulator"
-MPESA_CREDENTIALS = {
-    "consumer_key": "lango-simulator-key",
-    "consumer_secret": "lango-simulator-secret",
-    "passkey": "lango-simulator-passkey-600111",
-    "initiator_name": "lango-operator",
-    "initiator_password": "Simulator-Pass-1!",
-}
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ def simulators(ports: Ports, environment: Mapping[str, str]) -> Iterator[Books]:
     crew = Crew([Program("simulators", ["-m", "simulators", "--base-port", str(ports.simulators)])], environment, LOGS)
     crew.start()
     try:
-        urls = {"stripe": f"http://127.0.0.1:{ports.simulators}", "mpesa": f"http://127.0.0.1:{ports.simulators + 1}"}
+        urls = {name: f"http://127.0.0.1:{ports.simulators + place}" for place, name in enumerate(REGISTRY)}
         for url in urls.values():
             await_answer(f"{url}/_simulator/health")
         yield Books(urls)
@@ -172,32 +166,43 @@ def migrate(environment: Mapping[str, str]) -> None:
 
 
 def seed(books: Books, ports: Ports, receiver_url: str) -> tuple[str, str]:
-    """A merchant with both accounts and an endpoint for all events: its API key, and the endpoint's secret."""
+    """A merchant with every account and an endpoint for all events: its API key, and the endpoint's secret."""
     from merchants import scopes, services
-    from merchants.doors import account_token
 
     merchant = services.create_merchant(name="Crash", by="crash")
     _, key = services.create_api_key(merchant=merchant, name="crash", owner="crash", scopes=scopes.known(), by="crash")
-    credentials = {"secret_key": STRIPE_KEY, "webhook_secrets": [SECRET]}
-    stripe = services.create_provider_account(
-        merchant=merchant, provider="stripe", name="Stripe", host="simulator", credentials=credentials, by="crash"
-    )
-    certificate = requests.get(f"{books.urls['mpesa']}/_simulator/certificate", timeout=5).text
-    services.create_provider_account(
-        merchant=merchant,
-        provider="mpesa",
-        name="M-Pesa",
-        host="simulator",
-        credentials=MPESA_CREDENTIALS,
-        options={"shortcode": "600111", "certificate": certificate, "source_addresses": ["127.0.0.1"]},
-        by="crash",
-    )
-    door = f"http://127.0.0.1:{ports.doors}/callbacks/{account_token(stripe)}/events"
-    books.set("stripe", {**SIMULATED_STRIPE, "webhook_url": door, "webhook_secret": SECRET})
-    books.set("mpesa", SIMULATED_MPESA)
+    for company in ALL:
+        _seed_company(company, merchant, books.urls[company.name], ports)
+        books.set(company.name, {**company.settings, **_door(company, merchant, ports)})
     endpoint, secret = services.create_webhook_endpoint(merchant=merchant, url=receiver_url, by="crash")
     endpoint.save(force_insert=True)
     return key.reveal(), secret.reveal()
+
+
+def _seed_company(company: Company, merchant: "Merchant", url: str, ports: Ports) -> None:
+    from merchants import services
+
+    for place, credentials in enumerate(company.credentials):
+        services.create_provider_account(
+            merchant=merchant,
+            provider=company.name,
+            name=f"{company.name} {place + 1}",
+            host="simulator",
+            credentials=credentials,
+            options=company.options(url),
+            priority=10 * ALL.index(company) + place,
+            by="crash",
+        )
+
+
+def _door(company: Company, merchant: "Merchant", ports: Ports) -> dict[str, str]:
+    """Where the simulator is told to send its callbacks, where it is not told with each call."""
+    from merchants.doors import account_token
+
+    if not company.door:
+        return {}
+    account = merchant.provider_accounts.filter(provider=company.name).earliest("priority")
+    return {company.door_in: f"http://127.0.0.1:{ports.doors}/callbacks/{account_token(account)}/{company.door}"}
 
 
 def logged_faults() -> dict[str, int]:
