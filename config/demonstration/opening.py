@@ -58,7 +58,7 @@ class Opening:
         with self.teller.step("database migrated"):
             _migrate()
         self._start_company()
-        with self.teller.step("simulators of Stripe and M-Pesa healthy"):
+        with self.teller.step("the providers' simulators healthy"):
             for name in REGISTRY:
                 self._await(name, partial(_answers, f"{seeding.simulator(self.places, name)}/_simulator/health"))
         with self.teller.step("demo merchant, accounts and staff seeded"):
@@ -91,6 +91,8 @@ class Opening:
         merchant = seeding.find_merchant(self.credentials)
         if merchant is None:
             merchant = seeding.seed_merchant(self.credentials, places=self.places)
+        seeding.renew_key(merchant, self.credentials)
+        seeding.seed_code_accounts(merchant, places=self.places)
         seeding.write_tariffs(merchant)
         seeding.connect_stripe(merchant, places=self.places)
         seeding.seed_staff(self.credentials)

@@ -38,7 +38,17 @@ MPESA_CREDENTIALS = {
     "initiator_password": "Simulator-Pass-1!",
 }
 MPESA_SHORTCODE = "600111"
-"""What the simulators accept; public test values, printed by `make simulators`."""
+CODES: Mapping[str, Mapping[str, str]] = {
+    "midtrans": {"server_key": "SB-Mid-server-lango-simulator"},
+    "xendit": {
+        "secret_key": "xnd_development_lango-simulator",
+        "callback_token": "lango-simulator-callback-token",
+    },
+}
+"""Who issues codes, in the order in which they are asked.
+
+These are what the simulators accept: public test values, printed by `make simulators`.
+"""
 
 _APPLICATIONS = ("events", "ledger", "merchants", "payments")
 _NOT_FOR_OPERATORS = ("set_credentials",)
@@ -58,13 +68,25 @@ def seed_merchant(credentials: Credentials, *, places: Places) -> Merchant:
     with transaction.atomic():
         _free_app()
         merchant = services.create_merchant(name=MERCHANT, by=ACTOR)
-        _, secret = services.create_api_key(
-            merchant=merchant, name="Demo", owner="The demo", scopes=list(scopes.known()), by=ACTOR
-        )
+        _issue_key(merchant, credentials)
         _create_accounts(merchant, certificate)
-    credentials.api_key = secret.reveal()
     credentials.endpoint = credentials.endpoint_secret = ""
     return merchant
+
+
+def _issue_key(merchant: Merchant, credentials: Credentials) -> None:
+    _, secret = services.create_api_key(
+        merchant=merchant, name="Demo", owner="The demo", scopes=list(scopes.known()), by=ACTOR
+    )
+    credentials.api_key = secret.reveal()
+
+
+def renew_key(merchant: Merchant, credentials: Credentials) -> None:
+    """A key from before the newest scopes gives way to one that has them all."""
+    key = ApiKey.objects.get(hash=key_hash(credentials.api_key))
+    if not set(scopes.known()) <= set(key.scopes):
+        _issue_key(merchant, credentials)
+        services.revoke_api_key(key, by=ACTOR)
 
 
 def _free_app() -> None:
@@ -99,11 +121,32 @@ def _create_accounts(merchant: Merchant, certificate: str) -> None:
     )
 
 
+def seed_code_accounts(merchant: Merchant, *, places: Places) -> None:
+    """Accounts for QRIS, also for a merchant of an earlier demo; Xendit's webhooks come to our door."""
+    for place, (provider, credentials) in enumerate(CODES.items()):
+        if not ProviderAccount.objects.filter(merchant=merchant, provider=provider).exists():
+            services.create_provider_account(
+                merchant=merchant,
+                provider=provider,
+                name=f"{REGISTRY[provider].title} simulator",
+                host="simulator",
+                credentials=dict(credentials),
+                priority=10 + place,
+                by=ACTOR,
+            )
+    account = ProviderAccount.objects.get(merchant=merchant, provider="xendit")
+    told = json.dumps({"webhook_url": doors.callback_url(account, "notifications")}).encode()
+    headers = {"Content-Type": "application/json"}
+    _call(Request("POST", f"{simulator(places, 'xendit')}/_simulator/settings", headers, told))
+
+
 def write_tariffs(merchant: Merchant) -> None:
     """What the providers are expected to keep: sample tariffs, unless staff have written others."""
     samples = {
         "stripe": ("USD", [Tier(0, 30, Decimal("2.9"))]),
         "mpesa": ("KES", [Tier(0, 0, Decimal("0.55")), Tier(20_000_000, 110_000, Decimal(0))]),
+        "midtrans": ("IDR", [Tier(0, 0, Decimal("0.7"))]),
+        "xendit": ("IDR", [Tier(0, 0, Decimal("0.63"))]),
     }
     for account in ProviderAccount.objects.filter(merchant=merchant, fee_schedules=None):
         currency, tiers = samples[account.provider]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
+from config.demonstration.codes import Codes
 from config.demonstration.credentials import Credentials
 from config.demonstration.paybill import Paybill
 from config.demonstration.receiver import Inbox
@@ -38,13 +39,17 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """`require_alive` is asked while waiting, and raises when one of our processes has died."""
+    """`require_alive` is asked while waiting, and raises when one of our processes has died.
+
+    `code_simulators` are those of the accounts that issue codes, in the order in which they are asked.
+    """
 
     shop: Shop
     inbox: Inbox
     teller: Teller
     web: str
     phone: str
+    code_simulators: tuple[str, str]
     require_alive: Callable[[], None]
 
     def connect_webhooks(self, credentials: Credentials) -> None:
@@ -72,6 +77,8 @@ class Story:
         self._charge_a_saved_card()
         outcome.payments_succeeded += 1
         self._receive_by_paybill()
+        outcome.payments_succeeded += 1
+        self._pay_by_code()
         outcome.payments_succeeded += 1
         for payment in (paid_by_card, paid_by_phone):
             self._refund(payment)
@@ -105,6 +112,11 @@ class Story:
     def _receive_by_paybill(self) -> None:
         self.teller.say("\n  Money that comes by itself to the M-Pesa paybill")
         Paybill(shop=self.shop, simulator=self.phone, timed=self._timed, patiently=self._patiently).receive()
+
+    def _pay_by_code(self) -> None:
+        self.teller.say("\n  A QRIS code, with the first provider down")
+        first, second = self.code_simulators
+        Codes(shop=self.shop, first=first, second=second, timed=self._timed, paid=self._await).pay()
 
     def _pay_by_card(self) -> dict[str, Any]:
         self.teller.say("\n  A card payment with 3-D Secure")

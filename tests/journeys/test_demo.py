@@ -109,7 +109,7 @@ def test_one_command_takes_payments_to_verified_webhooks_and_leaves_nothing_runn
     code, summary, told = demo.run_once()
     assert code == 0, told
     seconds = summary.pop("seconds")
-    done = {"payments_succeeded": 4, "refunds_succeeded": 2, "webhooks_verified": 13, "books_balance": True}
+    done = {"payments_succeeded": 5, "refunds_succeeded": 2, "webhooks_verified": 15, "books_balance": True}
     assert summary == {"ok": True, **done}
     assert 0 < seconds < SECONDS
     assert demo.processes() == []
@@ -129,7 +129,7 @@ def test_a_second_run_keeps_the_merchant_and_its_key(demo):
     first = Credentials.read(demo.places.credentials)
     code, summary, told = demo.run_once()
     assert code == 0, told
-    assert summary["webhooks_verified"] == 13
+    assert summary["webhooks_verified"] == 15
     assert Credentials.read(demo.places.credentials) == first
 
 
