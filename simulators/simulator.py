@@ -114,7 +114,7 @@ class Simulator(ABC):
             case "empty":
                 return Answer(200, b"")
             case "fault":
-                return Answer.of_json(GATEWAY_FAULT, 503)
+                return Answer.of_json(GATEWAY_FAULT, 503, {"Retry-After": "1"})
             case "429":
                 return self.rate_limited()
             case _:
