@@ -16,7 +16,7 @@ from django.test import Client
 
 from events import work
 from merchants import limits
-from tests import factories
+from tests import factories, quick_flush
 
 
 def pytest_configure(config):
@@ -25,6 +25,7 @@ def pytest_configure(config):
         return
     if house.STATIC_ROOT:  # whitenoise warns where it is missing
         Path(house.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    quick_flush.use()
     house.REDIS_TIMEOUT = 5.0  # a machine that stalls for a moment is not a Redis that is away
     house.AUDIT_BATCH_SECONDS = 0.0  # what one test reads must not be written into the next
     number = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

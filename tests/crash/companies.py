@@ -205,7 +205,7 @@ XENDIT = Company(
     # Of a code that is left alone nothing is told for two days.
     ways=(
         _rupiah(method="qris", decline="", cancel=False),
-        _rupiah(method="invoice", decline="", return_url="http://127.0.0.1/back"),
+        _rupiah(method="hosted_page", decline="", return_url="http://127.0.0.1/back"),
     ),
     means={
         "paid": Meaning.PAID,

@@ -108,12 +108,6 @@ def test_an_account_that_is_refused_is_a_matter_of_configuration(ipaymu, account
     assert ipaymu.entries() == []
 
 
-def test_a_bank_that_is_not_named_fails_before_anything_is_sent(ipaymu, account, shop, caller):
-    failed = pay(caller, "virtual_account")
-    assert (failed["state"], failed["failure"]["code"]) == ("failed", "invalid_request")
-    assert ipaymu.calls(DIRECT) == 0
-
-
 def test_a_payment_whose_fee_rounds_to_nothing_costs_nothing(ipaymu, account, shop, caller):
     payment = pay(caller, "qris", amount=100)
     ipaymu.simulate(payment, "approve")
