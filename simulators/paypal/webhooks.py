@@ -213,7 +213,9 @@ class Webhooks:
         event = self.event(app, id)
         mode = mode or self._settings.callback_mode
         wanting = self._wanting(app, event["event_type"])
-        self._sender.send([self._callback(event, url, webhook_id, mode, event["id"]) for url, webhook_id in wanting], mode)
+        self._sender.send(
+            [self._callback(event, url, webhook_id, mode, event["id"]) for url, webhook_id in wanting], mode
+        )
         return event
 
 
