@@ -107,9 +107,9 @@ class Pull:
         if self._settings.pull_empty == "error":
             return MpesaError("500", NOTHING_THERE, 500).answer()
         told = {**self._reference(), "ResponseCode": NONE_FOUND, "ResponseMessage": "No transactions"}
-        return Answer.of_json(
-            told | ({"Transaction": "[[]]"} if self._settings.pull_empty == "text" else {"Response": [[]]})
-        )
+        if self._settings.pull_empty == "text":
+            return Answer.of_json(told | {"Transaction": "[[]]"})
+        return Answer.of_json({**told, "Response": [[]]})
 
     def _written(self, row: Transaction) -> JSON:
         tills = self._settings.tills

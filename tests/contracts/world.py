@@ -17,7 +17,8 @@ from core import http
 from core.clock import now
 from core.crypto import Secret
 from core.providers import AccessToken, OutcomeUnknown, TokenRejected, Unreachable
-from payments.providers.base import Connection, PaymentProvider, RawCallback, Report, Step
+from payments.providers.base import Connection, PaymentProvider, RawCallback
+from payments.services.connections import Question
 
 PATIENCE = 10.0
 POLL = 0.01
@@ -123,7 +124,7 @@ class Wire:
         connection = Connection(base_url, False, credentials, options, now, send, tokens)
         return cls(kind(connection), tokens)
 
-    def perform(self, step: Step) -> Report:
+    def perform(self, step: Question[Found]) -> Found:
         try:
             return step.read(self.call(step.request))
         except TokenRejected:
