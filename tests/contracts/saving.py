@@ -17,7 +17,7 @@ STEPS = ("introduce", "set_up", "fetch_setup", "cancel_setup", "detach", "fetch_
 
 
 class SavingContract(StatementContract):
-    """Beside those of payments and statements. Every test is skipped where nothing is kept, but the one that says so."""
+    """Beside those of payments and statements. Skipped where nothing is kept, but the test that says so."""
 
     setup_call: ClassVar[str] = ""
     """The call that sets a method up, as the simulator's trouble names it."""

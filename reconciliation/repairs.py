@@ -1,0 +1,71 @@
+"""Repairs of what is certain: listed money that nobody told us of is booked by the domain's own verb (money.md 19)."""
+
+import logging
+
+from django.db import transaction
+from django.db.models import F
+
+from core import clock
+from core.money import Money
+from events import attention, audit
+from events.models import Attention
+from payments.providers.base import MoneyMoved, ReceiptKind
+from payments.services import listing
+from payments.services.arriving import Arrived
+from payments.services.booking import Because
+from reconciliation.models import Discrepancy, Run
+
+logger = logging.getLogger(__name__)
+
+BY = "reconciliation"
+_AT_ONCE = 50
+
+
+def repair_some(run: Run, *, after: str) -> str:
+    """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
+
+    Gives the id of the last one, empty when there was none. One that cannot be repaired is left for a person, and
+    keeps no other waiting.
+    """
+    waiting = Discrepancy.objects.filter(
+        account=run.account_id,
+        kind=Discrepancy.Kind.MISSING_HERE,
+        direction=ReceiptKind.CAPTURE,
+        closed_at=None,
+        pk__gt=after,
+    )
+    found = list(waiting.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
+    for public_id in found:
+        try:
+            _repair(public_id, run)
+        except Exception:
+            logger.exception("a repair failed", extra={"discrepancy": public_id})
+            attention.raise_for(
+                Discrepancy.objects.get(pk=public_id), Attention.Reason.FAILING, "booking this listed money fails"
+            )
+    return found[-1] if found else ""
+
+
+def _repair(public_id: str, run: Run) -> None:
+    """Book the money and close the case, once: whoever locks it first does it."""
+    with transaction.atomic():
+        case = Discrepancy.objects.select_for_update().get(pk=public_id)
+        if case.closed_at is not None or case.listed_amount is None:
+            return
+        moved = MoneyMoved(ReceiptKind.CAPTURE, Money(case.listed_amount, case.listed_currency), case.key)
+        came = Arrived(run.account, moved, reference=case.reference, payer_hint=case.payer_hint)
+        because = Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+        booked = listing.take_in_listed(came, because)
+        Discrepancy.objects.filter(pk=case.pk).update(
+            outcome=Discrepancy.Outcome.REPAIRED, booked_as=booked.pk, closed_at=clock.now()
+        )
+        Run.objects.filter(pk=run.pk).update(repaired=F("repaired") + 1)
+        attention.settle(case, Attention.Reason.FAILING, by=BY)
+        audit.record(
+            actor=BY,
+            action="reconciliation.repaired",
+            merchant=case.merchant_id,
+            livemode=case.livemode,
+            object_id=booked.pk,
+            detail={"discrepancy": case.pk, "run": run.pk, "provider_money_id": case.key},
+        )
