@@ -4,7 +4,7 @@ from django.db.models import Sum
 
 from core import clock
 from core.database import insert_ignoring
-from events import attention
+from events import attention, outbox
 from events.models import Attention
 from payments.models import Receipt
 from payments.providers.statements import Statements
@@ -20,7 +20,11 @@ def conclude(run: Run, declared: Statements) -> Run:
     _explain_numbered(run)
     run.totals = _with_repaired(run)
     _tell(run)
-    return _finish(run, problem="", totals=run.totals)
+    finished = _finish(run, problem="", totals=run.totals)
+    if run.occasion != Run.Occasion.OFTEN or run.counts["lines"] != run.counts["matched"]:
+        finished.repaired = Run.objects.values_list("repaired", flat=True).get(pk=run.pk)
+        outbox.publish(finished, "completed")
+    return finished
 
 
 def give_up(run: Run, problem: str) -> Run:

@@ -187,6 +187,11 @@ class Discrepancy(models.Model):
         return str(self.pk)
 
     @property
+    def is_unnumbered(self) -> bool:
+        """Whether it is about money of ours that has no number there."""
+        return bool(self.receipt) and self.key == self.receipt
+
+    @property
     def listed(self) -> Money | None:
         return None if self.listed_amount is None else Money(self.listed_amount, self.listed_currency)
 

@@ -1,15 +1,18 @@
 """Repairs of what is certain: listed money that nobody told us of is booked by the domain's own verb (money.md 19)."""
 
 import logging
+from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from core import clock
 from core.money import Money
 from events import attention, audit
 from events.models import Attention
+from merchants.models import ProviderAccount
 from payments.providers.base import MoneyMoved, ReceiptKind
+from payments.providers.statements import Statements
 from payments.services import listing
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
@@ -19,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 BY = "reconciliation"
 _AT_ONCE = 50
+_PAYABLE_WITHIN = timedelta(hours=12)
 
 
 def repair_some(run: Run, *, after: str) -> str:
@@ -44,6 +48,24 @@ def repair_some(run: Run, *, after: str) -> str:
                 Discrepancy.objects.get(pk=public_id), Attention.Reason.FAILING, "booking this listed money fails"
             )
     return found[-1] if found else ""
+
+
+def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
+    """End what nobody could tell of, once the provider lists no further back; how many.
+
+    Only what a finished run has read about, from before it was sent until long after a payer could still have paid.
+    """
+    read = Run.objects.filter(
+        account=account,
+        phase=Run.Phase.FINISHED,
+        counts__has_key="lines",
+        since__lte=OuterRef("sent_at"),
+        until__gte=OuterRef("sent_at") + _PAYABLE_WITHIN,
+    )
+    because = Because(by=BY, source=listing.SOURCE, detail="the provider's list has no money of it")
+    over = listing.given_up(account, sent_before=clock.now() - declared.reach)
+    found = over.filter(Exists(read)).select_related("attempt").order_by("pk")
+    return sum(listing.conclude_unlisted(operation, because) for operation in found[:_AT_ONCE])
 
 
 def _repair(public_id: str, run: Run) -> None:

@@ -218,6 +218,8 @@ def _match(run: Run) -> Run:
 def _repair(run: Run) -> Run:
     """Some of the account's open cases, those of earlier runs too; after the last of them the run is concluded."""
     last = repairs.repair_some(run, after=run.cursor)
+    if not last:
+        repairs.conclude_unlisted(run.account, _declared(run))
     with transaction.atomic():
         locked = _lock(run)
         if locked.phase != Phase.REPAIRING or locked.cursor != run.cursor:

@@ -63,7 +63,10 @@ def theirs(world, other_shop):
     delivery = other_shop.api.get(f"webhook-endpoints/{endpoint['id']}/deliveries")["data"][0]
     dispute = factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"]))
     saved = other_shop.api.save_card(customer=customer["id"])
+    case = factories.DiscrepancyFactory(run__account=other_shop.mpesa)
     return {
+        "run_id": case.run_id,
+        "exception_id": case.pk,
         "customer_id": customer["id"],
         "payment_id": held["id"],
         "refund_id": refund["id"],

@@ -25,11 +25,7 @@ def reconcile(account: ProviderAccount, occasion: Run.Occasion = Run.Occasion.NI
 
 def open_run(account: ProviderAccount, **changes: Any) -> Run:
     """A run that nobody works on: of the last day, and matched as if it ended now."""
-    now = clock.now()
-    values = {"since": now - timedelta(hours=24), "until": now, "occasion": "person", "by": "test"} | changes
-    return Run.objects.create(
-        account=account, merchant=account.merchant, livemode=account.livemode, lane=account.pk, **values
-    )
+    return factories.RunFactory(account=account, **changes)
 
 
 def cases() -> list[tuple[str, str, str]]:

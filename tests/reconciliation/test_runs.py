@@ -94,6 +94,42 @@ def test_a_push_whose_answer_and_callback_were_lost_is_found_after_it_has_expire
     assert attention() == []
 
 
+def test_a_push_of_which_nobody_can_tell_is_over_once_the_provider_lists_no_further_back(world, shop, caller):
+    world.mpesa.trouble("reset_after", PUSH)
+    payment = caller.prompt()
+    world.mpesa.simulate(payment, "cancel", callback="missing")
+    for seconds in (13, 21, 36, 61, 91, 121, 181, 301):
+        with world.later(seconds=seconds):
+            pass
+    for hours in (1, 24, 47):
+        with clock.shifted(timedelta(hours=hours)):
+            reconcile(shop.mpesa)
+        assert attention() == [(payment["id"], "unknown")]
+    with clock.shifted(timedelta(hours=49)):
+        reconcile(shop.mpesa)
+    assert attention() == []
+    over = caller.get(f"payments/{payment['id']}")
+    assert (over["state"], over["attempts"][0]["state"]) == ("expired", "abandoned")
+    assert operations_of(payment) == [("create", "failed")]
+    assert events_of(payment) == ["payment.processing", "payment.expired"]
+
+    pay_by_hand(world, reference=payment["attempts"][0]["provider_reference"])
+    reconcile(shop.mpesa)
+    assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
+
+
+def test_what_no_run_has_read_about_stays_listed(world, shop, caller):
+    world.mpesa.trouble("reset_after", PUSH)
+    payment = caller.prompt()
+    for seconds in (13, 21, 36, 61, 91, 121, 181, 301):
+        with world.later(seconds=seconds):
+            pass
+    with clock.shifted(timedelta(hours=49)):
+        reconcile(shop.mpesa)
+    assert attention() == [(payment["id"], "unknown")]
+    assert caller.get(f"payments/{payment['id']}")["attempts"][0]["state"] == "open"
+
+
 def test_a_receipt_that_a_query_left_without_number_gets_it(world, shop, caller):
     payment = paid_in_secret(world, caller)
     with world.later(seconds=13):
