@@ -2,15 +2,18 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from core import clock
 from core.admin import ReadOnlyAdmin
-from core.admin_actions import reasoned_action, staff
-from core.admin_columns import MODE, column, link, link_column, moment_column, timeline
+from core.admin_actions import ReasonForm, reasoned_action, staff
+from core.admin_columns import MODE, column, link, link_column, moment, moment_column, table, timeline
 from core.money import Money
 from events.timeline import moments
-from reconciliation import runs
+from reconciliation import cases, runs
 from reconciliation.models import Discrepancy, Run
 
 _MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
@@ -26,8 +29,27 @@ def _totals(run: Run) -> str:
     return "; ".join(told) or "-"
 
 
+def _age(case: Discrepancy) -> str:
+    """In whole hours, until it was closed."""
+    hours = int(((case.closed_at or clock.now()) - case.found_at).total_seconds() // 3600)
+    return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h"
+
+
 def _counts(run: Run) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts.items() if count) or "-"
+
+
+class MatchForm(ReasonForm):
+    field_order = ("unallocated", "reason")
+    unallocated = forms.CharField(
+        max_length=32,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="The id of the unallocated receipt that is this money.",
+    )
+
+
+def _is_open(case: Discrepancy) -> bool:
+    return case.closed_at is None
 
 
 @admin.register(Run)
@@ -85,7 +107,8 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         "key",
         _ACCOUNT,
         MODE,
-        moment_column("found_at"),
+        column("age", _age),
+        column("owner", lambda row: row.owner or "-"),
     )
     list_select_related = ("account", "merchant")
     list_filter = ("outcome", "kind", "livemode")
@@ -98,7 +121,9 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         (column("payer", lambda row: row.payer_hint or "-"), "provider_status", moment_column("listed_at")),
         (_ACCOUNT, _MERCHANT, MODE),
         (link_column("run_id"), column("booked as", lambda row: link(row.booked_as) if row.booked_as else "-")),
-        (moment_column("found_at"), moment_column("closed_at")),
+        (moment_column("found_at"), column("age", _age), column("owner", lambda row: row.owner or "-")),
+        (moment_column("closed_at"), column("proposed by", lambda row: row.proposed_by or "-")),
+        (column("closed by", lambda row: row.closed_by or "-"), link_column("proposed_match")),
     )
 
     def find(self, term: str) -> list[str]:
@@ -106,5 +131,58 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         named = Discrepancy.objects.filter(**{by: term}).order_by("-pk").values_list("pk", flat=True)[:1000]
         return [term, *named]
 
+    actions_detail = ("take", "note", "ask_to_match", "ask_to_close")
+
     def sections(self, row: Discrepancy) -> Any:
+        if found := cases.suggested(row):
+            rows = [
+                [link(one.pk), one.reference or "-", one.payer_hint or "-", moment(one.created_at)] for one in found
+            ]
+            yield "Money that may be this", table(("unallocated receipt", "reference", "payer", "came at"), rows)
         yield "History", timeline(moments([row.pk, *([row.booked_as] if row.booked_as else [])]))
+
+    @reasoned_action(
+        title="Take",
+        permission=cases.PERMISSION,
+        explain="You look after it from now on.",
+        icon="person_add",
+        applies=_is_open,
+    )
+    def take(self, request: HttpRequest, case: Discrepancy, form: Any) -> str:
+        cases.take(case, by=staff(request))
+        return "Yours."
+
+    @reasoned_action(
+        title="Note",
+        permission=cases.PERMISSION,
+        explain="What you have found out. It stays in the case's history, and changes nothing.",
+        icon="sticky_note_2",
+    )
+    def note(self, request: HttpRequest, case: Discrepancy, form: Any) -> str:
+        return "Noted."
+
+    @reasoned_action(
+        title="Ask to match",
+        permission=cases.PERMISSION,
+        explain="The unallocated money becomes the payment's whose receipt has no number: they are one. Somebody else "
+        "has to allow it, under Approvals. It cannot be taken back.",
+        icon="join_inner",
+        applies=lambda case: _is_open(case) and case.is_unnumbered,
+        form=lambda row, data: MatchForm(data),
+    )
+    def ask_to_match(self, request: HttpRequest, case: Discrepancy, form: Any) -> str:
+        told = form.cleaned_data
+        cases.ask_to_match(case, told["unallocated"], by=staff(request), because=told["reason"])
+        return "Asked for. Somebody else has to allow it."
+
+    @reasoned_action(
+        title="Ask to close",
+        permission=cases.PERMISSION,
+        explain="It is closed as it is, and never opens again. Nothing is booked. Somebody else has to allow it, under "
+        "Approvals.",
+        icon="how_to_reg",
+        applies=_is_open,
+    )
+    def ask_to_close(self, request: HttpRequest, case: Discrepancy, form: Any) -> str:
+        cases.ask_to_close(case, by=staff(request), because=form.cleaned_data["reason"])
+        return "Asked for. Somebody else has to allow it."

@@ -6,6 +6,7 @@ from core import clock
 from core.database import insert_ignoring
 from events import attention, outbox
 from events.models import Attention
+from merchants.models import ProviderAccount
 from payments.models import Receipt
 from payments.providers.statements import Statements
 from reconciliation import matching
@@ -19,7 +20,7 @@ def conclude(run: Run, declared: Statements) -> Run:
     _write_down_unnumbered(run, declared)
     _explain_numbered(run)
     run.totals = _with_repaired(run)
-    _tell(run)
+    tell_of_open(run.account)
     finished = _finish(run, problem="", totals=run.totals)
     if run.occasion != Run.Occasion.OFTEN or run.counts["lines"] != run.counts["matched"]:
         finished.repaired = Run.objects.values_list("repaired", flat=True).get(pk=run.pk)
@@ -87,10 +88,10 @@ def _with_repaired(run: Run) -> dict[str, dict[str, int]]:
     return totals
 
 
-def _tell(run: Run) -> None:
+def tell_of_open(account: ProviderAccount) -> None:
     """One item per account for as long as a person has anything to look at there."""
-    left = Discrepancy.objects.filter(account=run.account_id, closed_at=None).count()
+    left = Discrepancy.objects.filter(account=account, closed_at=None).count()
     if left:
-        attention.raise_for(run.account, Attention.Reason.DISCREPANCY, f"open discrepancies, {left} at {run.pk}")
+        attention.raise_for(account, Attention.Reason.DISCREPANCY, f"open discrepancies: {left} when this was written")
     else:
-        attention.settle(run.account, Attention.Reason.DISCREPANCY, by=BY)
+        attention.settle(account, Attention.Reason.DISCREPANCY, by=BY)

@@ -19,8 +19,10 @@ is found to be so when it is repaired."""
 _COLUMNS = (
     "id", "run_id", "account_id", "merchant_id", "livemode", "kind", "key", "receipt", "direction",
     "listed_amount", "listed_currency", "listed_fee", "booked_amount", "booked_currency", "booked_fee",
-    "reference", "provider_status", "payer_hint", "listed_at", "outcome", "booked_as", "found_at",
+    "reference", "provider_status", "payer_hint", "listed_at", "outcome", "found_at",
+    "booked_as", "owner", "proposed_by", "proposed_match", "closed_by",
 )  # fmt: skip
+_NOBODY = ("",) * 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _rows(run: Run, found: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     for finding, key, *facts in found:
         yield (
             ids.new_id("disc"), run.pk, run.account_id, run.merchant_id, run.livemode, finding, key, *facts,
-            Discrepancy.Outcome.OPEN.value, "", now,
+            Discrepancy.Outcome.OPEN.value, now, *_NOBODY,
         )  # fmt: skip
 
 

@@ -118,7 +118,8 @@ class Discrepancy(models.Model):
     `key` is the provider's number of the money, or our receipt's id where that has none. `listed_…` is what the
     provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, which
     may be gone once it was recognised as another's money. `outcome` says how it was closed, and `booked_as` the payment
-    or unallocated receipt that a repair has led to.
+    or unallocated receipt that a repair has led to. `owner` is who looks after it; `proposed_by` who has asked for its
+    end, `proposed_match` the unallocated receipt that is to be the same money, and `closed_by` who has allowed it.
     """
 
     class Kind(models.TextChoices):
@@ -134,6 +135,8 @@ class Discrepancy(models.Model):
         OPEN = "open", "is open"
         REPAIRED = "repaired", "was repaired, as it was certain"
         EXPLAINED = "explained", "was explained by what came later"
+        MATCHED = "matched", "was matched with other money by two people"
+        CLOSED = "closed", "was closed as it is by two people"
 
     id = PublicIdField(prefix="disc")
     run = models.ForeignKey(Run, models.PROTECT, related_name="discrepancies")
@@ -156,6 +159,10 @@ class Discrepancy(models.Model):
     listed_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.OPEN)
     booked_as = models.CharField(max_length=32, blank=True, default="")
+    owner = models.CharField(max_length=64, blank=True, default="")
+    proposed_by = models.CharField(max_length=64, blank=True, default="")
+    proposed_match = models.CharField(max_length=32, blank=True, default="")
+    closed_by = models.CharField(max_length=64, blank=True, default="")
     found_at = models.DateTimeField(default=clock.now)
     closed_at = models.DateTimeField(null=True)
 
@@ -170,8 +177,13 @@ class Discrepancy(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(outcome="open", closed_at__isnull=True)
-                | Q(outcome__in=["repaired", "explained"], closed_at__isnull=False),
+                | Q(outcome__in=["repaired", "explained", "matched", "closed"], closed_at__isnull=False),
                 name="discrepancy_is_open_or_closed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome__in=["matched", "closed"])
+                | (~Q(proposed_by="") & ~Q(closed_by="") & ~Q(closed_by=F("proposed_by"))),
+                name="two_people_close_a_discrepancy",
             ),
             models.UniqueConstraint(fields=["account", "kind", "key"], name="one_discrepancy_per_kind_and_number"),
         ]
@@ -182,6 +194,7 @@ class Discrepancy(models.Model):
                 fields=["account", "kind", "id"], name="discrepancy_open", condition=Q(closed_at__isnull=True)
             ),
         ]
+        permissions = [("close_discrepancy", "Can take, note, and close or match discrepancies with a second person")]
 
     def __str__(self) -> str:
         return str(self.pk)
