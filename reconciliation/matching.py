@@ -44,10 +44,12 @@ def match(run: Run, declared: Statements) -> Found:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reconciliation'), hashtext(%s))", [run.account_id])
         cursor.execute(_JUDGE, _parameters(run, declared))
+        cursor.execute("ANALYZE judged")
         found = Found(_counts(cursor), _totals(cursor))
+        # Before the new cases are there: the planner knows of the earlier ones only.
+        cursor.execute(_EXPLAINED, {"account": run.account_id, "now": clock.now()})
         cursor.execute(_NEW, {"account": run.account_id})
         staging.copy(Discrepancy, _COLUMNS, _rows(run, cursor.fetchall()))
-        cursor.execute(_EXPLAINED, {"account": run.account_id, "now": clock.now()})
         cursor.execute("DROP TABLE judged")
     return found
 
