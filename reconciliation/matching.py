@@ -43,6 +43,7 @@ def match(run: Run, declared: Statements) -> Found:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reconciliation'), hashtext(%s))", [run.account_id])
+        cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute(_JUDGE, _parameters(run, declared))
         cursor.execute("ANALYZE judged")
         found = Found(_counts(cursor), _totals(cursor))

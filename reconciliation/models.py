@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -95,7 +96,7 @@ class StagedLine(models.Model):
     It has no foreign key: a million of them are copied in at once, and each would be looked up.
     """
 
-    run = models.CharField(max_length=32, db_collation="C", db_index=True)
+    run = models.CharField(max_length=32, db_collation="C")
     kind = models.CharField(max_length=8)
     provider_money_id = models.CharField(max_length=100)
     amount = models.BigIntegerField()
@@ -107,6 +108,10 @@ class StagedLine(models.Model):
     payer_hint = models.CharField(max_length=32)
     fee_amount = models.BigIntegerField(null=True)
     fee_currency = models.CharField(max_length=3)
+
+    class Meta:
+        # Runs come one after another, and their lines with them: an index of ranges costs a copy nothing.
+        indexes = [BrinIndex(fields=["run"], name="staged_line_run", autosummarize=True)]
 
     def __str__(self) -> str:
         return self.provider_money_id
