@@ -197,7 +197,7 @@ def _keep(run: Run, page: StatementPage) -> None:
     if not run.repeats:
         run.lines += staging.stage(run.pk, page.lines)
     run.unreadable = dict(list((run.unreadable | dict(page.unreadable)).items())[:_UNREADABLE_KEPT])
-    run.cursor = page.next_cursor[:200]
+    run.cursor = page.next_cursor
     if not run.cursor or run.repeats >= _MOST_REPEATS:
         run.phase, run.cursor = Phase.MATCHING, ""
     _store(run)
