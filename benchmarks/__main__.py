@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import auth, create, deliver, failover, ledger, pages, results, steady
+from benchmarks import auth, create, deliver, failover, ledger, pages, reconcile, results, steady
 from benchmarks.checkouts import checked_out
 from benchmarks.databases import Databases, databases
 from benchmarks.plan import Plan
@@ -27,6 +27,7 @@ CASES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "deliver": deliver.run,
     "deliver_healthy": deliver.run_healthy,
     "ledger": ledger.run,
+    "reconcile": reconcile.run,
     "list": pages.run,
     "auth": auth.run,
     "failover": failover.run,
@@ -78,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         "--offered", type=float, default=OFFERED, help="payments/s that arrive in `steady` (default: %(default)s)"
     )
     parser.add_argument(
-        "--history", type=int, default=HISTORY, help="transfers in the books before, in `ledger` (default: %(default)s)"
+        "--history",
+        type=int,
+        default=HISTORY,
+        help="transfers in the books before `ledger`, receipts in `reconcile` (default: %(default)s)",
     )
     parser.add_argument("--results", type=Path, default=HERE / "benchmarks" / "results.json", help="where to write")
     return parser

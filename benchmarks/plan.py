@@ -15,7 +15,7 @@ class Plan:
     """`seconds` is how long a case loads whatever it measures, all its slices together.
 
     `offered` is how many payments a second arrive in `steady`, `history` how many transfers are in the books
-    before in `ledger`.
+    before in `ledger`, and how many receipts there are in `reconcile`.
     """
 
     candidates: tuple[Candidate, ...]

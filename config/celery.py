@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -41,7 +42,27 @@ def schedule() -> dict[str, dict[str, object]]:
         "purge": {"task": "events.tasks.purge", "schedule": timedelta(hours=1)},
         "notice expiring keys": {"task": "merchants.tasks.notice_expiring_keys", "schedule": timedelta(minutes=10)},
         "ending cards": {"task": "payments.tasks.tell_of_ending_cards", "schedule": timedelta(hours=1)},
+        "often reconciliation": {"task": "reconciliation.tasks.begin_often", "schedule": timedelta(minutes=15)},
+        **_nights(),
+        "forget statement lines": {"task": "reconciliation.tasks.purge", "schedule": timedelta(hours=1)},
         "due evidence": {"task": "payments.tasks.tell_of_due_evidence", "schedule": timedelta(minutes=15)},
+    }
+
+
+def _nights() -> dict[str, dict[str, object]]:
+    """Reconciliation at two in the morning, by the clock that each provider's business day ends by."""
+    from django_celery_beat.tzcrontab import TzAwareCrontab
+
+    from payments.providers import REGISTRY
+
+    declared = [REGISTRY[name].capabilities.statements for name in REGISTRY]
+    return {
+        f"nightly reconciliation in {zone}": {
+            "task": "reconciliation.tasks.begin_nightly",
+            "schedule": TzAwareCrontab(minute="0", hour="2", tz=ZoneInfo(zone)),
+            "args": (zone,),
+        }
+        for zone in sorted({told.zone for told in declared if told})
     }
 
 

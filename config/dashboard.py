@@ -97,6 +97,13 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         ),
     ),
     (
+        "Reconciliation",
+        (
+            ("reconciliation.discrepancy", "Discrepancies", "difference"),
+            ("reconciliation.run", "Runs", "published_with_changes"),
+        ),
+    ),
+    (
         "Doors",
         (
             ("events.callback", "Callbacks", "move_to_inbox"),

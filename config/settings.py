@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "ledger",
     "merchants",
     "payments",
+    "reconciliation",
 ]
 
 MIDDLEWARE = [
@@ -184,6 +185,10 @@ CARD_NOTICE = timedelta(days=30)
 """How long before the end of a saved card's last month its merchant is told so."""
 RESOLVER_PACE = env.float("RESOLVER_PACE", default=1.0)
 """Multiplies the times at which providers declare that they want to be asked."""
+RECONCILED_OFTEN = timedelta(hours=3)
+"""How far back the runs of every quarter of an hour look at least; the nightly ones as far as the provider lists."""
+STATEMENT_LINES_KEPT = timedelta(days=1)
+"""How long the lines of a finished reconciliation run stay; what was found in them stays for ever."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)
 AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
 """How long audit rows of reads may wait to be written together; a process that is killed loses them. 0: not at all."""

@@ -23,6 +23,7 @@ urlpatterns = [
     path("v1/openapi.json", reference.document),
     path("v1/", include("merchants.urls")),
     path("v1/", include("payments.urls")),
+    path("v1/", include("reconciliation.urls")),
     path("v1/<anything:rest>", NoSuchPath.as_view()),
     path("callbacks/<str:token>/<str:door>", doors.callback),
     path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),

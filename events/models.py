@@ -351,6 +351,7 @@ class Attention(models.Model):
         OVERDRAWN = "overdrawn", "an account below zero by what has happened"
         SUSPENDED = "suspended", "money in another currency than was asked"
         UNREAD = "unread", "an event that a reader of the outbox cannot read"
+        DISCREPANCY = "discrepancy", "a provider's statement and the books that disagree"
 
     id = PublicIdField(prefix="attn")
     merchant = models.CharField(max_length=32, blank=True, default="")

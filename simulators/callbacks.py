@@ -138,6 +138,8 @@ class Sender:
     def send(self, callbacks: Sequence[Callback], mode: str = "") -> None:
         """Send the callbacks of one occasion. `before_answer` waits until each was tried once."""
         mode = mode or self._settings.callback_mode
+        if mode == "normal":
+            mode = self._settings.callback_fate()
         if mode == "missing":
             for callback in callbacks:
                 self._note(callback, "missing on purpose")

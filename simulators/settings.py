@@ -14,7 +14,11 @@ NINETY_NINTH = 2.3263
 
 @dataclass
 class Settings:
-    """Times in seconds, rates as fractions of one."""
+    """Times in seconds, rates as fractions of one.
+
+    Of the callbacks that would go out normally, `callback_drop_rate` never do, `callback_double_rate` go out twice
+    and `callback_delay_rate` late; the three together are at most all of them.
+    """
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "callback_mode": ("normal", "duplicate", "late", "reordered", "missing", "before_answer"),
@@ -27,6 +31,9 @@ class Settings:
     trouble_seconds: float = 30.0
     callback_mode: str = "normal"
     callback_seconds: float = 0.0
+    callback_drop_rate: float = 0.0
+    callback_double_rate: float = 0.0
+    callback_delay_rate: float = 0.0
     callback_late_seconds: float = 5.0
     callback_duplicate_seconds: float = 0.05
     callback_gap_seconds: float = 0.01
@@ -57,6 +64,19 @@ class Settings:
             fits = all(_is_amount(item) for item in value)
         if not fits:
             raise ValueError(f"{name} must look like {present!r}, not {value!r}")
+
+    def callback_fate(self) -> str:
+        """What becomes of a callback that would go out normally: drawn by the rates, and mostly normal."""
+        drawn = random.random()
+        for mode, rate in (
+            ("missing", self.callback_drop_rate),
+            ("duplicate", self.callback_double_rate),
+            ("late", self.callback_delay_rate),
+        ):
+            if drawn < rate:
+                return mode
+            drawn -= rate
+        return "normal"
 
     def answer_delay(self) -> float:
         """Fixed, or drawn from the lognormal distribution with the given median and 99th percentile."""

@@ -41,6 +41,7 @@ from payments.models import (
 )
 from payments.saved_models import end_of_month
 from payments.states import AttemptState, DisputeState, OperationState, PaymentState, RefundState, SavedMethodState
+from reconciliation.models import Discrepancy, Run
 
 STRIPE_CREDENTIALS: dict[str, Any] = {
     "secret_key": "sk_test_factory_made_secret_key",
@@ -387,6 +388,39 @@ class UnallocatedReceiptFactory(DjangoModelFactory[UnallocatedReceipt]):
 
     class Params:
         is_assigned = factory.LazyAttribute(lambda row: row.state == "assigned")
+
+
+class RunFactory(DjangoModelFactory[Run]):
+    """A reconciliation run over the last day that nobody works on."""
+
+    class Meta:
+        model = Run
+
+    account = factory.SubFactory(ProviderAccountFactory, mpesa=True)
+    merchant = factory.SelfAttribute("account.merchant")
+    livemode = factory.SelfAttribute("account.livemode")
+    occasion = "person"
+    by = "tests"
+    until = factory.LazyFunction(clock.now)
+    since = factory.LazyAttribute(lambda row: row.until - timedelta(hours=24))
+    lane = factory.SelfAttribute("account.pk")
+
+
+class DiscrepancyFactory(DjangoModelFactory[Discrepancy]):
+    """KES 250.00 that the provider lists, and that is booked nowhere."""
+
+    class Meta:
+        model = Discrepancy
+
+    run = factory.SubFactory(RunFactory)
+    account = factory.SelfAttribute("run.account")
+    merchant = factory.SelfAttribute("run.merchant")
+    livemode = factory.SelfAttribute("run.livemode")
+    kind = "missing_here"
+    key = factory.Sequence(lambda number: f"TKK4{number:06}")
+    direction = "capture"
+    listed_amount = 25_000
+    listed_currency = "KES"
 
 
 class CallbackFactory(DjangoModelFactory[Callback]):

@@ -52,6 +52,7 @@ CHAPTERS: Mapping[str, str] = {
     "Schedules": "Recurring payments: a saved method charged by the calendar, each period at most once.",
     "Disputes": "A payer's bank takes a payment back, or may. Answer in time, or accept.",
     "Unallocated receipts": "Money that came to your paybill without a payment. Say whose it is.",
+    "Reconciliation": "What your providers list, compared with the books: runs, and what did not agree.",
     "Customers": "Who pays you: kept sealed, found by phone, e-mail or your own reference, merged and erased.",
     "Balance": "What the books owe you, and each line that made it so.",
     "Transactions": "One history of all money, in and out, as pages or as one CSV.",

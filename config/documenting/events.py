@@ -21,11 +21,12 @@ FACTS: Mapping[str, str] = {
     "upcoming": "The {kind} is charged at `charge_at`: in `notice_days`, or earlier where it was opened later.",
     "failing": "Deliveries to the endpoint keep failing. It will be disabled if they go on to.",
     "disabled": "The endpoint gets no more events until it is enabled again.",
+    "completed": "The {kind} has come to its end; one of every quarter of an hour is told only if it found something.",
     "ping": "You asked for it, to try the endpoint.",
 }
 """What the events say that are no states."""
 
-_KINDS = {"receipt": "unallocated_receipt"}
+_KINDS = {"receipt": "unallocated_receipt", "reconciliation": "reconciliation_run"}
 _SNAPSHOTS: Mapping[str, tuple[str, ...]] = {
     "customer": ("id", "object", "state", "merged_into", "livemode", "created_at", "erased_at"),
     "api_key": ("id", "object", "name", "prefix", "last_four", "expires_at", "livemode", "created_at"),

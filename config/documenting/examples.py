@@ -121,4 +121,6 @@ PARTS = {
     "receipt": "unallocated receipt",
     "registration": "callback registration",
     "replay": "webhook replay",
+    "run": "reconciliation run",
+    "exception": "discrepancy",
 }

@@ -28,6 +28,7 @@ _UNLIKE = {
     "request_log": "audit entry",
     "provider_account_test": "provider account",
     "transaction": "payment",
+    "reconciliation_exception": "discrepancy",
 }
 """Objects whose name is not that of their id."""
 

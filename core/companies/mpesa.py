@@ -54,6 +54,11 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(_EAST_AFRICA).strftime("%Y%m%d%H%M%S")
 
 
+def wall_clock(moment: datetime) -> str:
+    """`YYYY-MM-DD HH:mm:ss` on the clock of Nairobi."""
+    return moment.astimezone(_EAST_AFRICA).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def password(*, shortcode: str, passkey: Secret, stamp: str) -> str:
     """What signs a push: plain concatenation in base64, no hash."""
     return base64.b64encode(f"{shortcode}{passkey.reveal()}{stamp}".encode()).decode()
@@ -228,6 +233,21 @@ def shillings(value: object) -> Money:
     if not amount.is_finite() or amount < 0 or amount.adjusted() > _LARGEST_MAGNITUDE:
         raise ValueError("not an amount")
     return Money.from_major(amount, CURRENCY)
+
+
+def typed(value: object) -> str:
+    """What a payer typed as the account: junk is tolerated; nothing for buy goods."""
+    text = "".join(letter for letter in str(value or "") if letter.isprintable())
+    return text.strip()[:100]
+
+
+def read_wall_clock(value: object) -> datetime | None:
+    """An ISO moment, of Nairobi where it names no zone; None for anything else, as nothing depends on it."""
+    try:
+        read = datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=_EAST_AFRICA)
 
 
 # Asynchronous results

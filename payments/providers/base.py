@@ -28,6 +28,7 @@ from payments.providers.reports import (
     Word,
 )
 from payments.providers.saving import Saving, SavingOrder
+from payments.providers.statements import PageStep, Statements, Window
 
 __all__ = [
     "Admission",
@@ -212,7 +213,8 @@ class Capabilities:
     room. A reference has at most `reference_length` characters of `reference_alphabet`. Where a provider
     `reports_cost`, what a capture cost is asked for until it is told; elsewhere the account's own fee
     schedule says it. Where a provider `registers_doors`, the addresses of the doors that belong to no operation
-    are told to it by a call. `saving` says how it keeps methods for later charges, where it does.
+    are told to it by a call. `saving` says how it keeps methods for later charges, where it does, and `statements` how
+    it lists the money that moved.
     """
 
     methods: Mapping[str, MethodCapability]
@@ -226,6 +228,7 @@ class Capabilities:
     reports_cost: bool = False
     registers_doors: bool = False
     saving: Saving | None = None
+    statements: Statements | None = None
 
     def offers(self, kind: Kind, method: str) -> bool:
         """Whether that operation is there for payments by that method."""
@@ -381,3 +384,14 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def admit(self, callback: RawCallback, admission: Admission) -> CallbackAnswer:
         """The answer to a VALIDATION, in the provider's words."""
         raise Unsupported(f"{self.name} does not ask whether money may come")
+
+    def register_statements(self, callback_url: Callable[[str], str]) -> Step | None:
+        """What has to be told to the provider once, before it lists anything; None where nothing has.
+
+        Told again it changes nothing. This and `statement` are for who has `statements`.
+        """
+        return None
+
+    def statement(self, window: Window, cursor: str = "") -> PageStep:
+        """One page of what moved within the window: the first, or the one that the page before names as its next."""
+        raise Unsupported(f"{self.name} lists nothing")

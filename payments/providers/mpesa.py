@@ -1,9 +1,9 @@
 """M-Pesa through Safaricom's Daraja: a prompt on the payer's phone (STK push), reversal as full refund, paybill (C2B).
 
 Sources: the portal's pages MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus, Reversal,
-CustomerToBusiness and CustomerToBusinessRegisterURL at developer.safaricom.co.ke/apis. Assumed, as those pages are
-silent: statuses other than "Completed" mean nothing that we know; an HTTP 4xx with one of Daraja's own codes has
-created nothing.
+CustomerToBusiness, CustomerToBusinessRegisterURL and PullTransaction at developer.safaricom.co.ke/apis. Assumed, as
+those pages are silent: statuses other than "Completed" mean nothing that we know; an HTTP 4xx with one of Daraja's own
+codes has created nothing.
 """
 
 import json
@@ -52,6 +52,8 @@ from payments.providers.base import (
     Topic,
     Word,
 )
+from payments.providers.mpesa_pull import STATEMENTS, read_page, read_registration, window_fields
+from payments.providers.statements import PageStep, Window
 
 Failures = Mapping[str, tuple[FailureCode, str]]
 
@@ -161,6 +163,8 @@ class Options:
     `certificate` is the PEM that the initiator's password is encrypted for. Amounts are in shillings.
     `c2b_validation` says whether money with a reference that we do not know may come: "open" or only "references".
     `c2b_unreachable` is what M-Pesa does while our validation does not answer: "Completed" or "Cancelled".
+    `nominated_number` is the Safaricom number of the short code's KYC record, by which the pull is registered; without
+    one it is left to people.
     """
 
     shortcode: str
@@ -173,12 +177,15 @@ class Options:
     c2b_validation: str = "open"
     c2b_unreachable: str = "Completed"
     c2b_version: str = "v2"
+    nominated_number: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("shortcode", self.shortcode), ("till", self.till or "0")):
             if not re.fullmatch(r"[0-9]{1,12}", value):
                 raise ValueError(f"{name!r} must be digits")
         addresses.networks(self.source_addresses)
+        if self.nominated_number:
+            daraja.phone(self.nominated_number)
         for word in self.transaction_status_words.values():
             if word not in list(Word):
                 raise ValueError(f"'transaction_status_words' maps to {word!r}, which is none of our words")
@@ -225,6 +232,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         refunds="full",
         reference_length=12,
         registers_doors=True,
+        statements=STATEMENTS,
     )
 
     def units(self, money: Money) -> int:
@@ -434,6 +442,23 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         }
         return Step(self._post(f"/mpesa/c2b/{self.options.c2b_version}/registerurl", body), _read_registration)
 
+    def register_statements(self, callback_url: Callable[[str], str]) -> Step | None:
+        """Have M-Pesa list the short code's payments. What it sends to the address that it wants is not documented."""
+        if not self.options.nominated_number:
+            return None
+        body = {
+            "ShortCode": self.options.shortcode,
+            "RequestType": "Pull",
+            "NominatedNumber": daraja.phone(self.options.nominated_number),
+            "CallBackURL": callback_url("confirmation"),
+        }
+        return Step(self._post("/pulltransactions/v1/register", body), read_registration)
+
+    def statement(self, window: Window, cursor: str = "") -> PageStep:
+        """Payments of customers, prompted or not, of the last 48 hours."""
+        body = {"ShortCode": self.options.shortcode, **window_fields(window, cursor, now=self.connection.now())}
+        return PageStep(self._post("/pulltransactions/v1/query", body), partial(read_page, cursor, masked=_masked))
+
     def admits_unknown_references(self) -> bool:
         return self.options.c2b_validation == "open"
 
@@ -449,7 +474,7 @@ class Mpesa(PaymentProvider[Credentials, Options]):
         return Notice(
             topic,
             Report(Word.SUCCEEDED, moved=(moved,)),
-            reference=_typed(told.get("BillRefNumber")),
+            reference=daraja.typed(told.get("BillRefNumber")),
             payer_hint=_masked(told.get("MSISDN")),
             elsewhere="" if short_code in (self.options.shortcode, self.options.till) else short_code[:32],
         )
@@ -481,12 +506,6 @@ def _read_registration(response: Response) -> Report:
         return Report(Word.FAILED, failure=Failure(FailureCode.DUPLICATE, message, error.code))
     daraja.accepted(response)
     return Report(Word.SUCCEEDED, provider_status="0")
-
-
-def _typed(value: object) -> str:
-    """What a payer typed as the account: junk is tolerated; nothing for buy goods."""
-    text = "".join(letter for letter in str(value or "") if letter.isprintable())
-    return text.strip()[:100]
 
 
 def _masked(value: object) -> str:

@@ -58,7 +58,7 @@ def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:
     """
     if not reference:
         return []
-    attempt = _attempt_named(account, reference)
+    attempt = attempt_named(account, reference)
     if attempt is not None:
         return [attempt.payment]
     named = Payment.objects.filter(
@@ -74,14 +74,15 @@ def _payments_named(account: ProviderAccount, reference: str) -> list[Payment]:
 _MOST = 50
 
 
-def _attempt_named(account: ProviderAccount, reference: str) -> Attempt | None:
+def attempt_named(account: ProviderAccount, reference: str) -> Attempt | None:
+    """The attempt that has this as its reference at the provider."""
     named = Attempt.objects.filter(account=account, provider_reference=reference.upper())
     return named.select_related("payment").first() if reference else None
 
 
 def payment_named(account: ProviderAccount, reference: str) -> Payment | None:
     """The payment whose reference of ours this is: the one that the money would be booked for."""
-    attempt = _attempt_named(account, reference)
+    attempt = attempt_named(account, reference)
     return attempt.payment if attempt else None
 
 
@@ -94,9 +95,9 @@ def take_in(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
         known = booked(came.account, came.moved.provider_money_id)
         if known is not None:
             return known
-        attempt = _attempt_named(came.account, came.reference)
+        attempt = attempt_named(came.account, came.reference)
         if attempt is None:
-            return _leave_unallocated(came, because)
+            return leave_unallocated(came, because)
         locked = lock_attempt(attempt)
         booking.book_found(locked, came.moved, because)
         conclude_questions(locked, because)
@@ -125,7 +126,8 @@ def conclude_questions(attempt: Attempt, because: Because) -> None:
         schedule(locked)
 
 
-def _leave_unallocated(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
+def leave_unallocated(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
+    """Book money that no payment explains, whatever its reference names; what it is booked as, if it is already."""
     receipt = Receipt(
         account=came.account,
         livemode=came.account.livemode,

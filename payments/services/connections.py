@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 
@@ -16,9 +16,21 @@ from events import sealing
 from merchants.models import ProviderAccount
 from merchants.tokens import AccountTokens
 from payments.providers import REGISTRY
-from payments.providers.base import Connection, PaymentProvider, Report, Step
+from payments.providers.base import Connection, PaymentProvider
 
 Adapter = PaymentProvider[Any, Any]
+Answer = TypeVar("Answer", covariant=True)
+
+
+class Question(Protocol[Answer]):
+    """A request, and how its answer is read: a `Step`, or the page of a statement."""
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def read(self) -> Callable[[Response], Answer]: ...
+
 
 SIMULATOR = "simulator"
 """The host that test-mode accounts of every provider may name when SIMULATORS_URL is set."""
@@ -66,7 +78,7 @@ def base_url(account: ProviderAccount) -> str:
     return hosts[account.host]
 
 
-def ask(provider: Adapter, step: Step, *, purpose: str = measuring.ANY) -> Report:
+def ask(provider: Adapter, step: Question[Answer], *, purpose: str = measuring.ANY) -> Answer:
     """Send a step and read its answer; `purpose` is the name under which the call is measured.
 
     A refused access token is replaced once: the provider listed that answer as "nothing was created".
@@ -81,7 +93,7 @@ def ask(provider: Adapter, step: Step, *, purpose: str = measuring.ANY) -> Repor
             return step.read(provider.connection.send(_authorize(provider, step)))
 
 
-def _authorize(provider: Adapter, step: Step) -> Request:
+def _authorize(provider: Adapter, step: Question[object]) -> Request:
     """It may fetch an access token, which is a call of its own."""
     with measuring.purpose("authorize"):
         return provider.authorize(step.request)

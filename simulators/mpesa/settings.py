@@ -14,13 +14,19 @@ class MpesaSettings(Settings):
     """Adds to the common settings. Every credential here is a public test value.
 
     `apps` consumer key → secret; `passkeys` short code → passkey; `tills` till → the store it belongs to;
-    `initiators` name → password. `max_amount` in whole KES.
+    `initiators` name → password. `max_amount` in whole KES. Of the pull: `pull_page` rows a page, in lists of
+    `pull_inner` (0: one list); `pull_empty` is how "no rows" is said; `pull_intruders` customers pay between two pages;
+    `pull_dates` is which clock the `Z` of a date stands for; `clock_ahead_seconds` how far that clock is ahead of ours.
     """
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "callback_mode": (*Settings.CHOICES["callback_mode"], "under", "over"),
         "pending_shape": ("current", "legacy"),
         "confirmation_mode": Settings.CHOICES["callback_mode"],
+        "pull_dialect": ("portal", "sandbox"),
+        "pull_empty": ("nested", "text", "error"),
+        "pull_order": ("oldest_first", "newest_first"),
+        "pull_dates": ("utc", "local"),
     }
 
     apps: dict[str, str] = field(
@@ -51,3 +57,15 @@ class MpesaSettings(Settings):
     confirmation_mode: str = "normal"
     register_once: bool = False
     hashed_numbers: bool = False
+    pull_page: int = 100
+    pull_inner: int = 0
+    pull_hours: float = 48.0
+    pull_dialect: str = "portal"
+    pull_empty: str = "nested"
+    pull_order: str = "oldest_first"
+    pull_dates: str = "utc"
+    pull_needs_registration: bool = False
+    pull_ignores_offset: bool = False
+    pull_intruders: int = 0
+    pull_thousands: bool = False
+    clock_ahead_seconds: float = 0.0

@@ -1,7 +1,7 @@
-"""M-Pesa Daraja: OAuth, STK push and its query, transaction status, reversal, C2B.
+"""M-Pesa Daraja: OAuth, STK push and its query, transaction status, reversal, C2B, Pull Transactions.
 
 Source: developer.safaricom.co.ke (Authorization, MpesaExpressSimulate, MpesaExpressQuery, TransactionStatus,
-Reversal, CustomerToBusiness, CustomerToBusinessRegisterURL).
+Reversal, CustomerToBusiness, CustomerToBusinessRegisterURL, PullTransaction).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from simulators.mpesa.ledger import known_as, ledger_of
 from simulators.mpesa.pages import paybill_page, prompts_page
 from simulators.mpesa.paybill import Paybill
 from simulators.mpesa.prompts import Prompts
+from simulators.mpesa.pull import Pull
 from simulators.mpesa.settings import MpesaSettings
 from simulators.mpesa.tokens import Tokens
 from simulators.mpesa.words import DESCRIPTIONS, MAGIC_AMOUNTS, OUTCOMES, STILL_PENDING
@@ -49,6 +50,7 @@ class Mpesa(Simulator):
         self.tokens = Tokens(memory, self.settings)
         self.paybill = Paybill(self.books, self.settings, self.sender)
         self.prompts = Prompts(self.books, self.settings, self.sender, self.paybill.confirm)
+        self.pull = Pull(self.books, self.settings, self.paybill.pay)
         self.initiator = Initiator(self.books, self.settings, self.sender)
         self.serve_routes(
             Router(
@@ -61,14 +63,17 @@ class Mpesa(Simulator):
                     "POST /mpesa/c2b/v1/registerurl": self._with_token(self._register),
                     "POST /mpesa/c2b/v2/registerurl": self._with_token(self._register),
                     "POST /mpesa/c2b/v2/simulate": self._with_token(self._customer_pays),
+                    "POST /pulltransactions/v1/register": self._with_token(self._register_pull),
+                    "POST /pulltransactions/v1/query": self._with_token(self._pull),
                 }
             )
         )
 
-    def _with_token(self, act: Callable[[Request], JSON]) -> Handle:
+    def _with_token(self, act: Callable[[Request], JSON | Answer]) -> Handle:
         def handle(request: Request) -> Answer:
             self.tokens.check(request)
-            return Answer.of_json(act(request))
+            done = act(request)
+            return done if isinstance(done, Answer) else Answer.of_json(done)
 
         return handle
 
@@ -95,6 +100,12 @@ class Mpesa(Simulator):
 
     def _customer_pays(self, request: Request) -> JSON:
         return self.paybill.request(Fields(request))
+
+    def _register_pull(self, request: Request) -> JSON:
+        return self.pull.register(Fields(request))
+
+    def _pull(self, request: Request) -> Answer:
+        return self.pull.query(Fields(request))
 
     def magic_trouble(self, request: Request) -> Trouble | None:
         if request.route != PUSH or request.document is None:
@@ -172,6 +183,7 @@ class Mpesa(Simulator):
     def forget(self) -> None:
         self.books.clear()
         self.paybill.clear()
+        self.pull.clear()
         self.tokens.clear()
 
     def resume(self) -> None:

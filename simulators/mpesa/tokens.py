@@ -18,6 +18,8 @@ LETTERS = string.ascii_letters + string.digits
 # Each API page spells a dead token in its own way.
 INVALID_TOKEN = {
     "/mpesa/transactionstatus/v1/query": MpesaError("400.003.01", "Invalid Access Token"),
+    "/pulltransactions/v1/register": MpesaError("401.001", "Invalid Access Token"),
+    "/pulltransactions/v1/query": MpesaError("401.001", "Invalid Access Token"),
 }
 ELSEWHERE = MpesaError("404.001.03", "Invalid Access Token")
 

@@ -16,6 +16,7 @@ ROWS = {
     "deliver": ["deliver"],
     "deliver_healthy": ["deliver_healthy"],
     "ledger": ["ledger_hot", "ledger_hot_history", "ledger_spread", "ledger_spread_history"],
+    "reconcile": ["reconcile", "reconcile_growth", "reconcile_memory"],
     "list": ["list"],
     "auth": ["auth"],
     "failover": ["failover", "failover_hang", "failover_return"],

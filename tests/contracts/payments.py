@@ -16,6 +16,7 @@ import pytest
 
 import simulators
 from core import ids
+from core.clock import now
 from core.crypto import Secret
 from core.money import Money, NotRepresentable
 from core.providers import (
@@ -49,6 +50,7 @@ from payments.providers.base import (
     Topic,
     Word,
 )
+from payments.providers.statements import Window
 from tests.contracts.descriptions import check_described
 from tests.contracts.world import (
     Receiver,
@@ -815,6 +817,15 @@ class PaymentProviderContract:
     def standing(self, world: World) -> bool:
         doors = world.provider.capabilities.doors.values()
         return any(door.proof is Proof.WEAK and not (door.per_operation or door.signed) for door in doors)
+
+    # What has moved, listed
+
+    def test_who_lists_nothing_says_so_and_who_does_takes_the_contract(self, world: World):
+        if world.provider.capabilities.statements is not None:
+            assert hasattr(self, "listed"), "its tests subclass the StatementContract"
+            return
+        with pytest.raises(Unsupported):
+            world.provider.statement(Window(now(), now()))
 
     # Secrets
 

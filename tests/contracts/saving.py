@@ -10,13 +10,14 @@ from core.crypto import Secret
 from core.providers import Lookup, OutcomeUnknown, Replay, Unsupported
 from payments.providers.base import Order, Report, Step, Word
 from payments.providers.saving import Saving, SavingOrder
-from tests.contracts.payments import IMPATIENT, PaymentProviderContract, World
+from tests.contracts.payments import IMPATIENT, World
+from tests.contracts.statements import StatementContract
 
 STEPS = ("introduce", "set_up", "fetch_setup", "cancel_setup", "detach", "fetch_method")
 
 
-class SavingContract(PaymentProviderContract):
-    """Beside the contract of payments. Every test is skipped where nothing is kept, but the one that says so."""
+class SavingContract(StatementContract):
+    """Beside those of payments and statements. Skipped where nothing is kept, but the test that says so."""
 
     setup_call: ClassVar[str] = ""
     """The call that sets a method up, as the simulator's trouble names it."""

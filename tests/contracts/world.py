@@ -16,7 +16,8 @@ from core import http
 from core.clock import now
 from core.crypto import Secret
 from core.providers import AccessToken, OutcomeUnknown, TokenRejected, Unreachable
-from payments.providers.base import CallbackAnswer, Connection, PaymentProvider, RawCallback, Report, Step
+from payments.providers.base import CallbackAnswer, Connection, PaymentProvider, RawCallback
+from payments.services.connections import Question
 
 PATIENCE = 10.0
 POLL = 0.01
@@ -139,7 +140,7 @@ class Wire:
         connection = Connection(base_url, False, credentials, options, now, send, tokens)
         return cls(kind(connection), tokens, within)
 
-    def perform(self, step: Step) -> Report:
+    def perform(self, step: Question[Found]) -> Found:
         try:
             return step.read(self.call(step.request))
         except TokenRejected:

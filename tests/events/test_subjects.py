@@ -21,7 +21,7 @@ def test_the_catalogue_has_an_event_for_each_state_that_can_be_entered_and_for_e
 def test_a_subject_without_a_snapshot_publishes_nothing():
     assert subjects.of(Attempt()).event_types == []
     kinds = {"api_key", "customer", "dispute", "payment", "receipt", "refund", "saved_method", "webhook_endpoint"}
-    kinds |= {"schedule", "schedule_period"}
+    kinds |= {"reconciliation", "schedule", "schedule_period"}
     assert {name.partition(".")[0] for name in subjects.event_types()} <= kinds
 
 

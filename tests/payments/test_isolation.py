@@ -63,7 +63,10 @@ def theirs(world, other_shop):
     delivery = other_shop.api.get(f"webhook-endpoints/{endpoint['id']}/deliveries")["data"][0]
     dispute = factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"]))
     saved = other_shop.api.save_card(customer=customer["id"])
+    case = factories.DiscrepancyFactory(run__account=other_shop.mpesa)
     return {
+        "run_id": case.run_id,
+        "exception_id": case.pk,
         "customer_id": customer["id"],
         "payment_id": held["id"],
         "refund_id": refund["id"],
@@ -196,7 +199,10 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
     live_delivery = factories.DeliveryFactory(event=live_event, endpoint=live_endpoint)
     live_replay = endpoint_verbs.replay_event(live_endpoint, event=live_event.pk, by="tests")
     live_saved = factories.SavedMethodFactory(merchant=shop.merchant, livemode=True, account=refund.attempt.account)
+    live_case = factories.DiscrepancyFactory(run__account=live_account)
     live_ids = {
+        "run_id": live_case.run_id,
+        "exception_id": live_case.pk,
         "key_id": live_key.pk,
         "account_id": refund.attempt.account_id,
         "payment_id": refund.payment_id,

@@ -133,6 +133,11 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     ask("POST", "/v1/test/payments/{payment_id}/simulate", {"outcome": "approve"}, payment_id=asked["id"])
     disputes = (factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"])) for _ in range(2))
     dispute, other = (row.pk for row in disputes)
+    case = factories.DiscrepancyFactory(run__account=shop.mpesa)
+    ask("GET", "/v1/reconciliation/runs")
+    ask("GET", "/v1/reconciliation/runs/{run_id}", run_id=case.run_id)
+    ask("GET", "/v1/reconciliation/exceptions")
+    ask("GET", "/v1/reconciliation/exceptions/{exception_id}", exception_id=case.pk)
     ask("GET", "/v1/disputes")
     ask("GET", "/v1/disputes/{dispute_id}", dispute_id=dispute)
     given = {"evidence": {"explanation": "sent"}}

@@ -1,0 +1,88 @@
+"""Money that a provider's own list shows and we have not booked: repaired where that is certain (money.md 19)."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from core.money import Money
+from events import attention
+from events.models import Attention
+from merchants.models import ProviderAccount
+from payments.models import Attempt, Operation, Payment, ReportedReceipt, UnallocatedReceipt
+from payments.providers.base import Kind, Report, Word
+from payments.services import arriving, booking, reporting
+from payments.services.arriving import Arrived
+from payments.services.booking import Because
+from payments.services.locking import lock_attempt, lock_operation
+from payments.services.operations import schedule, settle_by
+from payments.states import AttemptState, OperationState, PaymentState
+
+SOURCE = "reconciliation"
+
+
+def take_in_listed(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
+    """Book listed money, once for ever: for the attempt that has its reference, where just that sum was asked of it.
+
+    Anything else is unallocated: a person says whose it is. Gives what the money is booked as, also when it was.
+    """
+    with transaction.atomic():
+        attempt = arriving.attempt_named(came.account, came.reference)
+        if attempt is not None and _was_asked(lock_attempt(attempt), came.moved.money):
+            booked = arriving.take_in(came, because)
+        else:
+            booked = _booked(came) or arriving.leave_unallocated(came, because)
+        _hasten_report(came)
+    return booked
+
+
+def given_up(account: ProviderAccount, *, sent_before: datetime) -> QuerySet[Operation]:
+    """What was asked of payers so long ago, is over without money, and of which nobody could tell what became of it."""
+    return Operation.objects.filter(
+        attempt__account=account,
+        attempt__state=AttemptState.OPEN,
+        attempt__payment__state__in=_OVER,
+        kind=Kind.CREATE,
+        state__in=[OperationState.UNKNOWN, OperationState.SUCCEEDED],
+        sent_at__lt=sent_before,
+        due_at=None,
+    )
+
+
+def conclude_unlisted(operation: Operation, because: Because) -> bool:
+    """End an attempt for which the provider's list, read while it could have shown any, has no money (money.md 7).
+
+    Its payment has ended before, and is left as it is. Money that comes all the same is booked as ever.
+    """
+    with transaction.atomic():
+        locked = lock_operation(operation)
+        attempt = locked.attempt
+        if attempt.state != AttemptState.OPEN or attempt.payment.state not in _OVER or attempt.payment.captured_amount:
+            return False
+        booking.end(attempt, PaymentState.EXPIRED, because)
+        if locked.state == OperationState.UNKNOWN:
+            settle_by(locked, Report(Word.FAILED), because)
+        else:
+            schedule(locked)
+        attention.settle(attempt.payment, Attention.Reason.UNKNOWN, by=because.by)
+    return True
+
+
+_OVER = (PaymentState.EXPIRED, PaymentState.CANCELLED, PaymentState.FAILED)
+
+
+def _booked(came: Arrived) -> Payment | UnallocatedReceipt | None:
+    return arriving.booked(came.account, came.moved.provider_money_id)
+
+
+def _was_asked(attempt: Attempt, money: Money) -> bool:
+    """The whole sum, or just what was missing of it."""
+    asked, kept = attempt.asked_amount, attempt.payment.kept_amount
+    return money.currency == attempt.payment.currency and money.amount in (asked, asked - kept)
+
+
+def _hasten_report(came: Arrived) -> None:
+    """What a callback without proof had told of the same money has its answer: its worker concludes the report."""
+    told = ReportedReceipt.objects.filter(account=came.account, provider_money_id=came.moved.provider_money_id)
+    for public_id in told.values_list("pk", flat=True):
+        reporting.ask_now(public_id)

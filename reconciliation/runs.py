@@ -1,0 +1,256 @@
+"""A run, step by step: read the provider's statement page by page, match it, repair what is certain, conclude.
+
+Every step is kept before the next begins, so that a run whose worker died goes on where it was; two workers at one run
+find that the other was faster.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from core import clock
+from core.database import insert_ignoring
+from core.errors import Conflict
+from core.providers import NothingCreated, OutcomeUnknown
+from events import attention, audit, work
+from events.models import Attention
+from merchants.doors import callback_url
+from merchants.models import ProviderAccount
+from payments.providers import REGISTRY
+from payments.providers.statements import StatementPage, Statements, Window
+from payments.services import connections
+from reconciliation import concluding, matching, repairs, staging
+from reconciliation.models import Run
+
+Phase, Occasion = Run.Phase, Run.Occasion
+QUEUE = "reconciliation"
+
+_TO_SPARE = timedelta(minutes=30)
+"""Kept from a provider's reach, so that the list does not end while it is read."""
+_READ_ON_WITHIN = timedelta(minutes=5)
+"""A list that is counted by rows has shifted after that: it is read anew."""
+_MOST_REPEATS = 3
+_UNREADABLE_KEPT = 100
+_TURN_SECONDS = 20.0
+_WAITS = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 1800))
+
+
+# Beginning
+
+
+def begin(account: ProviderAccount, *, occasion: Run.Occasion, by: str) -> Run | None:
+    """A new run of the account; None while one of the same occasion is open.
+
+    Raises Conflict where the provider lists nothing.
+    """
+    declared = REGISTRY[account.provider].capabilities.statements
+    if declared is None:
+        raise Conflict(f"{account.provider} lists nothing that could be compared.")
+    now = clock.now()
+    run = Run(
+        account=account,
+        merchant_id=account.merchant_id,
+        livemode=account.livemode,
+        occasion=occasion,
+        by=by,
+        since=_since(account, occasion, declared, now),
+        until=now,
+        lane=account.pk,
+        due_at=now,
+    )
+    with transaction.atomic():
+        if not insert_ignoring(run):
+            return None
+        if occasion == Occasion.PERSON:
+            audit.record(
+                actor=by,
+                action="reconciliation.begun",
+                merchant=account.merchant_id,
+                livemode=account.livemode,
+                object_id=account.pk,
+                detail={"run": run.pk},
+            )
+        work.wake_on_commit(QUEUE)
+    return run
+
+
+def _since(account: ProviderAccount, occasion: str, declared: Statements, now: datetime) -> datetime:
+    """As far back as the provider lists; for the often ones, some hours, and always into what was read before."""
+    furthest = now - declared.reach + _TO_SPARE
+    if occasion != Occasion.OFTEN:
+        return furthest
+    read = Run.objects.filter(account=account, phase=Phase.FINISHED).aggregate(until=Max("until"))["until"]
+    since = now - settings.RECONCILED_OFTEN
+    return max(furthest, min(since, read - 2 * declared.late) if read else since)
+
+
+def begin_all(*, occasion: Run.Occasion, zone: str = "") -> int:
+    """Begin a run of every account whose provider lists what moved, in that zone or any; how many.
+
+    Also of accounts that take no new payments: what was begun there may still be paid.
+    """
+    listing = [
+        name for name in REGISTRY if (told := REGISTRY[name].capabilities.statements) and zone in ("", told.zone)
+    ]
+    accounts = ProviderAccount.objects.filter(provider__in=listing).order_by("pk")
+    return sum(begin(account, occasion=occasion, by="schedule") is not None for account in accounts)
+
+
+# Going on
+
+
+def pursue(row: Run) -> None:
+    """Take the run as far as its turn allows. A provider that does not answer is asked again later."""
+    ends_at = time.monotonic() + _TURN_SECONDS
+    run = Run.objects.select_related("account").get(pk=row.pk)
+    try:
+        while run.phase != Phase.FINISHED and time.monotonic() < ends_at:
+            run = _STEPS[run.phase](run)
+    except (NothingCreated, OutcomeUnknown) as fault:
+        _put_off(row, str(fault))
+        return
+    if run.phase != Phase.FINISHED:
+        Run.objects.filter(pk=row.pk, claim=row.claim).update(due_at=clock.now(), claim=None, tries=0)
+
+
+def _put_off(row: Run, problem: str) -> None:
+    wait = _WAITS[min(row.tries, len(_WAITS)) - 1]
+    Run.objects.filter(pk=row.pk, claim=row.claim).update(problem=problem[:300], due_at=clock.now() + wait, claim=None)
+    if row.tries >= len(_WAITS):
+        _failing(row)
+
+
+def _failing(row: Run) -> None:
+    attention.raise_for(row, Attention.Reason.FAILING, "this run of reconciliation fails again and again")
+
+
+def _declared(run: Run) -> Statements:
+    declared = REGISTRY[run.account.provider].capabilities.statements
+    if declared is None:
+        raise NothingCreated(f"{run.account.provider} lists nothing any more")
+    return declared
+
+
+def _read(run: Run) -> Run:
+    """One page: asked for without a transaction, kept with the place where to go on."""
+    run = _begun(run)
+    if run.phase != Phase.READING:
+        return run
+    provider = connections.connect(run.account)
+    page = connections.ask(provider, provider.statement(Window(run.since, run.until), run.cursor), purpose="statement")
+    with transaction.atomic():
+        locked = _lock(run)
+        if (locked.phase, locked.cursor, locked.pages) == (Phase.READING, run.cursor, run.pages):
+            _keep(locked, page)
+    return locked
+
+
+def _begun(run: Run) -> Run:
+    """Ready to be read: registered, and from the start where it was left for too long."""
+    now, declared = clock.now(), _declared(run)
+    stale = run.read_at is None or now - run.read_at > _READ_ON_WITHIN
+    if not stale:
+        return run
+    registered = run.registered or _is_registered(run.account) or _register(run)
+    with transaction.atomic():
+        locked = _lock(run)
+        if locked.phase != Phase.READING or locked.read_at != run.read_at:
+            return locked
+        if locked.until <= now - declared.reach:
+            return concluding.give_up(locked, f"the provider lists no further back; {locked.problem}")
+        staging.forget(locked.pk)
+        locked.since = max(locked.since, now - declared.reach + _TO_SPARE)
+        locked.since = min(locked.since, locked.until - timedelta(seconds=1))
+        locked.cursor, locked.last_page, locked.repeats, locked.pages, locked.lines = "", "", 0, 0, 0
+        locked.registered, locked.unreadable = registered, {}
+        locked.started_at, locked.read_at = locked.started_at or now, now
+        return _store(locked)
+
+
+def _is_registered(account: ProviderAccount) -> bool:
+    return Run.objects.filter(account=account, registered=True).exists()
+
+
+def _register(run: Run) -> bool:
+    """Whether the provider has been told to list. Where it refuses, the list is asked for all the same."""
+    provider = connections.connect(run.account)
+    step = provider.register_statements(lambda door: callback_url(run.account, door))
+    if step is None:
+        return False
+    try:
+        connections.ask(provider, step, purpose="register_statements")
+    except (NothingCreated, OutcomeUnknown):
+        return False
+    return True
+
+
+def _keep(run: Run, page: StatementPage) -> None:
+    """The page's lines, and where to go on: to the end, or until the provider only repeats itself."""
+    known = staging.digest(page.lines)
+    run.repeats = run.repeats + 1 if known and known == run.last_page else 0
+    run.last_page, run.read_at = known, clock.now()
+    run.pages += 1
+    if not run.repeats:
+        run.lines += staging.stage(run.pk, page.lines)
+    run.unreadable = dict(list((run.unreadable | dict(page.unreadable)).items())[:_UNREADABLE_KEPT])
+    run.cursor = page.next_cursor
+    if not run.cursor or run.repeats >= _MOST_REPEATS:
+        run.phase, run.cursor = Phase.MATCHING, ""
+    _store(run)
+
+
+def _match(run: Run) -> Run:
+    staging.count_again(run)
+    with transaction.atomic():
+        locked = _lock(run)
+        if locked.phase == Phase.MATCHING:
+            found = matching.match(locked, _declared(locked))
+            locked.counts, locked.totals = found.counts, found.totals
+            locked.phase = Phase.REPAIRING
+            _store(locked)
+    return locked
+
+
+def _repair(run: Run) -> Run:
+    """Some of the account's open cases, those of earlier runs too; after the last of them the run is concluded."""
+    last = repairs.repair_some(run, after=run.cursor)
+    if not last:
+        repairs.conclude_unlisted(run.account, _declared(run))
+    with transaction.atomic():
+        locked = _lock(run)
+        if locked.phase != Phase.REPAIRING or locked.cursor != run.cursor:
+            return locked
+        if last:
+            locked.cursor = last
+            return _store(locked)
+        return concluding.conclude(locked, _declared(locked))
+
+
+_STEPS: dict[str, Callable[[Run], Run]] = {
+    Phase.READING: _read,
+    Phase.MATCHING: _match,
+    Phase.REPAIRING: _repair,
+}
+
+
+def _lock(run: Run) -> Run:
+    return Run.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
+
+
+def _store(run: Run) -> Run:
+    """What a step has come to. The columns of the work belong to the queue."""
+    Run.objects.filter(pk=run.pk).update(**{name: getattr(run, name) for name in _WRITTEN})
+    return run
+
+
+_WRITTEN = (
+    "since", "phase", "registered", "cursor", "read_at", "last_page", "repeats", "pages", "lines", "unreadable",
+    "counts", "totals", "started_at",
+)  # fmt: skip
+
+
+work.register(work.Queue(QUEUE, model=Run, do=pursue, lane_limit=1, threads=4, failing=_failing))
