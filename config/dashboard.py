@@ -112,6 +112,8 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         "Merchants",
         (
             ("merchants.merchant", "Merchants", "storefront"),
+            ("merchants.store", "Stores", "store"),
+            ("merchants.displaytoken", "Display tokens", "tv"),
             ("merchants.customer", "Customers", "group"),
             ("merchants.apikey", "API keys", "key"),
             ("merchants.provideraccount", "Provider accounts", "account_balance"),

@@ -25,6 +25,7 @@ from merchants import (  # noqa: F401  (pages register themselves)
     admin_customers,
     admin_deliveries,
     admin_fees,
+    admin_stores,
     admin_switches,
     scopes,
     services,

@@ -25,6 +25,7 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "capture": payment.capture,
         "customer": payment.customer_id,
         "saved_method": payment.saved_method_id,
+        "store": payment.store_id,
         "off_session": payment.off_session,
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,

@@ -73,7 +73,9 @@ class PaymentInput(StrictSerializer):
 
     amount = AmountField()
     currency = CurrencyField()
-    method = serializers.ChoiceField(METHODS, required=False, help_text="Needed without a saved method")
+    method = serializers.ChoiceField(
+        METHODS, required=False, help_text="Needed without a saved method, or a store that has a default one"
+    )
     saved_method = serializers.CharField(max_length=32, required=False, help_text="The id of a saved method")
     off_session = serializers.BooleanField(default=False)
     phone = serializers.CharField(max_length=20, required=False)
@@ -86,6 +88,9 @@ class PaymentInput(StrictSerializer):
     capture = serializers.ChoiceField(Payment.Capture.choices, default=Payment.Capture.AUTOMATIC)
     provider = serializers.ChoiceField(list(REGISTRY), required=False)
     customer = serializers.CharField(max_length=32, default="", allow_blank=True, help_text="The id of a customer")
+    store = serializers.CharField(
+        max_length=32, default="", allow_blank=True, help_text="The id of the store where it is taken"
+    )
     reference = serializers.CharField(max_length=100, default="", allow_blank=True)
     description = serializers.CharField(max_length=200, default="", allow_blank=True)
     return_url = serializers.URLField(max_length=500, default="", allow_blank=True)
@@ -98,7 +103,7 @@ class PaymentInput(StrictSerializer):
         return value
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if "method" not in given and "saved_method" not in given:
+        if "method" not in given and "saved_method" not in given and not given["store"]:
             raise serializers.ValidationError({"method": "This field is required."}, code="required")
         return given
 
@@ -148,6 +153,7 @@ class PaymentQuery(ListQuery):
     currency = CurrencyField(required=False)
     customer = serializers.CharField(max_length=32, required=False, help_text="With those merged into them")
     saved_method = serializers.CharField(max_length=32, required=False)
+    store = serializers.CharField(max_length=32, required=False)
     reference = serializers.CharField(max_length=100, required=False)
     provider_reference = serializers.CharField(max_length=64, required=False)
     provider_id = serializers.CharField(max_length=100, required=False)
@@ -162,6 +168,7 @@ class PaymentQuery(ListQuery):
         "method": "method",
         "currency": "currency",
         "saved_method": "saved_method",
+        "store": "store",
         "reference": "reference",
         "amount__gte": "amount__gte",
         "amount__lte": "amount__lte",
@@ -233,6 +240,7 @@ class PaymentOutput(serializers.Serializer[Any]):
     capture = serializers.ChoiceField(Payment.Capture.choices)
     customer = serializers.CharField(allow_null=True)
     saved_method = serializers.CharField(allow_null=True)
+    store = serializers.CharField(allow_null=True, help_text="Where it was taken")
     off_session = serializers.BooleanField(help_text="It was charged without its payer")
     payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked")
     reference = serializers.CharField(allow_null=True)

@@ -121,4 +121,5 @@ PARTS = {
     "receipt": "unallocated receipt",
     "registration": "callback registration",
     "replay": "webhook replay",
+    "token": "display token",
 }

@@ -29,7 +29,7 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.ProviderBusy: _PAYING | _KEEPING | {"detach_saved_method"},
     errors.SavedMethodUnusable: _PAYING | _SCHEDULING,
     errors.Conflict: _WEBHOOKS
-    | {"merge_customer", "rotate_api_key", "assign_unallocated_receipt", "simulate_payment"}
+    | {"merge_customer", "rotate_api_key", "rotate_display_token", "assign_unallocated_receipt", "simulate_payment"}
     | {"capture_payment", "cancel_payment", "make_saved_method_default", "register_provider_account_callbacks"}
     | {"change_schedule"}
     | _MOVING
@@ -46,7 +46,8 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.LegalHold: {"erase_customer"},
     errors.ProviderAppTaken: _ACCOUNTS,
     errors.BeyondOwnKey: {"create_api_key", "rotate_api_key"},
-    errors.LimitReached: {"create_api_key", "rotate_api_key", "create_webhook_endpoint", "change_webhook_endpoint"},
+    errors.LimitReached: {"create_api_key", "rotate_api_key", "create_webhook_endpoint", "change_webhook_endpoint"}
+    | {"create_display_token", "rotate_display_token"},
 }
 """Errors that only some operations know. One that stands neither here nor in EVERYWHERE is told of every write."""
 

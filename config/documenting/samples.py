@@ -85,6 +85,7 @@ PROPERTIES: Mapping[str, Any] = {
     "sequence": 2,
     "source": sample_id("payment"),
     "status": 201,
+    "store": sample_id("store"),
     "starts_on": "2027-01-01",
     "subject": sample_id("payment"),
     "time": "09:00",
@@ -130,7 +131,7 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     | {"provider_reason": "product_not_received"},
     "LedgerBalance": {"kind": "provider_clearing"},
     "Payment": {"state": "succeeded", "method": "mpesa", "payer": "+2547•••••111", "customer": None}
-    | {"saved_method": None}
+    | {"saved_method": None, "store": None}
     | {"description": None, "return_url": None, "expires_at": None}
     | {"attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0")]}
     | {"fee": {"amount": 138, "net_amount": 24_862, "currency": "KES", "is_final": True}},
@@ -143,6 +144,8 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     "Schedule": {"amount": 250_000, "next_period": _RENT, "notice_days": 3, "on_failure": "pause"}
     | {"reference": "rent-7", "description": None, "return_url": None},
     "SchedulePeriod": {**_RENT, "payment": None, "tries": [], "skipped_because": None},
+    "DisplayToken": {"name": "Kitchen", "expires_at": LATER, "revoked_at": None},
+    "Store": {"name": "Lunch counter", "zone": "Asia/Jakarta", "default_method": "qris", "metadata": {}},
     "Transaction": {"type": "payment", "state": "succeeded", "method": "mpesa"},
     "UnallocatedReceipt": {"reference": "LUNCH", "payer": "2547•••••111"},
     "WebhookAttempt": {"status": 200},
@@ -207,6 +210,10 @@ REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "One event": {"event": sample_id("event")},
         "An hour": {"since": "2026-11-20T14:00:00Z", "until": "2026-11-20T15:00:00Z"},
     },
+    "create_store": {"A counter": {"name": "Lunch counter", "zone": "Asia/Jakarta", "default_method": "qris"}},
+    "change_store": {"Closed for now": {"is_enabled": False}},
+    "create_display_token": {"For a screen": {"name": "Kitchen"}},
+    "rotate_display_token": {"A minute of overlap": {"overlap_seconds": 60}},
     "create_api_key": {"For a till": {"name": "Till", "scopes": ["payments:read", "payments:write"]}},
     "rotate_api_key": {"As it is": {}, "A day of overlap": {"overlap_seconds": 86_400}},
     "create_provider_account": {
@@ -326,6 +333,9 @@ ANSWERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "skip_schedule_period": {"Skipped": {"state": "skipped", "skipped_because": "asked"}},
     "create_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
     "rotate_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
+    "change_store": {"Closed for now": {"is_enabled": False}},
+    "create_display_token": {"Shown once": {"secret": "display_test_7qd2…4242"}},
+    "rotate_display_token": {"Shown once": {"secret": "display_test_7qd2…4242"}},
     "create_webhook_endpoint": {"Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
     "rotate_webhook_secret": {
         "Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "earlier_secrets_until": LATER}

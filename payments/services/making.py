@@ -28,6 +28,7 @@ def new_payment(asked: PaymentRequest, account: ProviderAccount, saved: SavedMet
         livemode=asked.livemode,
         customer=customer,
         saved_method=saved,
+        store_id=asked.store or None,
         off_session=asked.off_session,
         amount=asked.money.amount,
         currency=asked.money.currency,

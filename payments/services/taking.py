@@ -9,7 +9,7 @@ from core.errors import PromptOpen
 from events.idempotency import Claim
 from payments.models import Attempt, Payment
 from payments.providers.base import Kind
-from payments.services import choosing, operations, saved_charges
+from payments.services import at_counter, choosing, operations, saved_charges
 from payments.services.failing_over import Turns
 from payments.services.making import new_attempt, new_payment
 from payments.services.payment_request import PaymentRequest as PaymentRequest
@@ -22,7 +22,7 @@ def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
     Raises before anything is written: NoRoute, InvalidRequest, SavedMethodUnusable, AmountNotRepresentable,
     PromptOpen, ProviderBusy; and AlreadyClaimed for a repeated key.
     """
-    asked, saved = saved_charges.completed(asked)
+    asked, saved = saved_charges.completed(at_counter.completed(asked))
     with ExitStack() as held:
         turns = Turns(choosing.accounts_for(asked, saved), held)
         account = turns.first()

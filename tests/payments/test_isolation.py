@@ -8,7 +8,7 @@ from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from merchants import endpoints as endpoint_verbs
-from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
+from merchants.models import ApiKey, Customer, DisplayToken, ProviderAccount, Store, WebhookEndpoint
 from merchants.views import ApiView
 from payments.models import (
     Attempt,
@@ -63,6 +63,8 @@ def theirs(world, other_shop):
     delivery = other_shop.api.get(f"webhook-endpoints/{endpoint['id']}/deliveries")["data"][0]
     dispute = factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"]))
     saved = other_shop.api.save_card(customer=customer["id"])
+    store = other_shop.api.post("stores", 201, name="Their counter")
+    token = other_shop.api.post(f"stores/{store['id']}/display-tokens", 201, name="Kitchen")
     return {
         "customer_id": customer["id"],
         "payment_id": held["id"],
@@ -75,6 +77,8 @@ def theirs(world, other_shop):
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
+        "store_id": store["id"],
+        "token_id": token["id"],
         "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
         "saved_method_id": saved["id"],
         "schedule_id": scheduled.scheduled(other_shop, SavedMethod.objects.get(pk=saved["id"]))["id"],
@@ -132,6 +136,8 @@ def snapshot():
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
         list(ProviderAccount.objects.order_by("pk").values_list("pk", "is_enabled", "revision")),
         Registration.objects.count(),
+        list(Store.objects.values_list("pk", "name", "is_enabled")),
+        list(DisplayToken.objects.values_list("pk", "expires_at", "revoked_at")),
     )
 
 
@@ -195,6 +201,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
     live_key = factories.ApiKeyFactory(merchant=shop.merchant, livemode=True)
     live_delivery = factories.DeliveryFactory(event=live_event, endpoint=live_endpoint)
     live_replay = endpoint_verbs.replay_event(live_endpoint, event=live_event.pk, by="tests")
+    live_store = factories.StoreFactory(merchant=shop.merchant, livemode=True)
     live_saved = factories.SavedMethodFactory(merchant=shop.merchant, livemode=True, account=refund.attempt.account)
     live_ids = {
         "key_id": live_key.pk,
@@ -208,6 +215,8 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "delivery_id": live_delivery.pk,
         "replay_id": live_replay.pk,
         "receipt_id": unallocated(shop, account=live_account).pk,
+        "store_id": live_store.pk,
+        "token_id": factories.DisplayTokenFactory(store=live_store).pk,
         "registration_id": registering.register_doors(live_account, by="tests").pk,
         "saved_method_id": live_saved.pk,
         "schedule_id": factories.SchedulePeriodFactory(schedule__saved_method=live_saved, number=1).schedule_id,

@@ -184,6 +184,7 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
 
     _ask_for_schedules(ask, caller)
     _ask_for_keys_and_accounts(ask)
+    _ask_for_stores(ask, card)
 
     mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method) for route, method in endpoints()}
     assert mapped - answered == set(), "an endpoint whose documented answers nothing here has held against a real one"
@@ -251,3 +252,20 @@ def _ask_for_schedules(ask, caller):
     ask("GET", one + "/periods", schedule_id=made["id"])
     for verb in ("pause", "resume", "cancel", "resume"):
         ask("POST", f"{one}/{verb}", {}, schedule_id=made["id"])
+
+
+def _ask_for_stores(ask, card):
+    stores, store = "/v1/stores", "/v1/stores/{store_id}"
+    tokens, token = store + "/display-tokens", store + "/display-tokens/{token_id}"
+    made = ask("POST", stores, {"name": "Counter", "zone": "Asia/Jakarta", "default_method": "card"})
+    ask("POST", stores, {"name": "Counter", "zone": "Mars/Olympus"})
+    ask("GET", stores)
+    ask("GET", store, store_id=made["id"])
+    ask("POST", "/v1/payments", card | {"store": made["id"]})
+    shown = ask("POST", tokens, {"name": "Kitchen"}, store_id=made["id"])
+    ask("GET", tokens, store_id=made["id"])
+    ask("POST", token + "/rotate", {}, store_id=made["id"], token_id=shown["id"])
+    ask("POST", token + "/revoke", {}, store_id=made["id"], token_id=shown["id"])
+    ask("POST", token + "/rotate", {}, store_id=made["id"], token_id=shown["id"])
+    ask("PATCH", store, {"is_enabled": False}, store_id=made["id"])
+    ask("POST", "/v1/payments", card | {"store": made["id"]})
