@@ -31,6 +31,8 @@ PREFIXES: dict[str, str] = {
     "lacc": "ledger account",
     "mer": "merchant",
     "op": "operation",
+    "ord": "order",
+    "osrc": "order source",
     "over": "overpayment",
     "pay": "payment",
     "pcus": "customer at a provider",

@@ -127,7 +127,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         (column("fee", _fee), column("net", _net), column("settlement", _settlement)),
         (MERCHANT, "reference", MODE),
         ("method", column("payer", lambda row: row.instrument_hint or "-"), link_column("customer_id")),
-        (link_column("saved_method_id"), link_column("store_id"), column("presence", _presence, title="payer")),
+        (link_column("saved_method_id"), column("presence", _presence, title="payer")),
+        (link_column("store_id"), link_column("order_id")),
         FAILURE,
         (
             moment_column("created_at"),

@@ -29,7 +29,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 def payments() -> QuerySet[Payment]:
-    return Payment.objects.prefetch_related("attempts__account")
+    return Payment.objects.select_related("order").prefetch_related("attempts__account")
 
 
 class PaymentsView(ApiView):

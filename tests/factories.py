@@ -28,6 +28,7 @@ from merchants.models import (
     Store,
     WebhookEndpoint,
 )
+from orders.models import Order, OrderSource
 from payments.models import (
     Attempt,
     Dispute,
@@ -162,6 +163,31 @@ class DisplayTokenFactory(DjangoModelFactory[DisplayToken]):
         token, secret = display_tokens.create_token(given.pop("store"), by="tests", **given)
         token.presented = secret.reveal()  # type: ignore[attr-defined]
         return token
+
+
+class OrderSourceFactory(DjangoModelFactory[OrderSource]):
+    """A source that nobody has looked at; its database is one that the settings do not name."""
+
+    class Meta:
+        model = OrderSource
+
+    merchant = factory.SubFactory(MerchantFactory)
+    livemode = False
+    name = "Till"
+    database = factory.Sequence(lambda number: f"nowhere_{number}")
+    schema = "pos"
+    table = "pos_orders"
+
+
+class OrderFactory(DjangoModelFactory[Order]):
+    class Meta:
+        model = Order
+
+    source = factory.SubFactory(OrderSourceFactory)
+    merchant = factory.SelfAttribute("source.merchant")
+    livemode = factory.SelfAttribute("source.livemode")
+    lane = factory.SelfAttribute("source.pk")
+    number = factory.Sequence(str)
 
 
 class FeeScheduleFactory(DjangoModelFactory[FeeSchedule]):

@@ -17,7 +17,7 @@ from events import subjects
 from payments.providers import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("core", "events", "ledger", "merchants", "payments")
+PACKAGES = ("core", "events", "ledger", "merchants", "orders", "payments")
 OURS = [
     path
     for package in (*PACKAGES, "config", "simulators")

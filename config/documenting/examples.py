@@ -121,5 +121,6 @@ PARTS = {
     "receipt": "unallocated receipt",
     "registration": "callback registration",
     "replay": "webhook replay",
+    "source": "order source",
     "token": "display token",
 }

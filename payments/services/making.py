@@ -29,6 +29,7 @@ def new_payment(asked: PaymentRequest, account: ProviderAccount, saved: SavedMet
         customer=customer,
         saved_method=saved,
         store_id=asked.store or None,
+        order_id=asked.order_row or None,
         off_session=asked.off_session,
         amount=asked.money.amount,
         currency=asked.money.currency,

@@ -29,7 +29,7 @@ def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
         attempt = new_attempt(new_payment(asked, account, saved), account)
         operation, order = prepare(attempt, Kind.CREATE, by=asked.by, money=asked.money, sending=True)
         try:
-            with saved_charges.kept_usable(saved):
+            with at_counter.kept_free(asked), saved_charges.kept_usable(saved):
                 claim.bind(attempt.payment.pk, attempt.payment, attempt, operation)
         except IntegrityError as error:
             raise _explained(error, attempt) from error

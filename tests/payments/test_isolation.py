@@ -10,6 +10,7 @@ from django.urls.resolvers import RoutePattern
 from merchants import endpoints as endpoint_verbs
 from merchants.models import ApiKey, Customer, DisplayToken, ProviderAccount, Store, WebhookEndpoint
 from merchants.views import ApiView
+from orders.models import OrderSource
 from payments.models import (
     Attempt,
     Operation,
@@ -78,6 +79,7 @@ def theirs(world, other_shop):
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
         "store_id": store["id"],
+        "source_id": factories.OrderSourceFactory(merchant=other_shop.merchant).pk,
         "token_id": token["id"],
         "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
         "saved_method_id": saved["id"],
@@ -136,6 +138,7 @@ def snapshot():
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
         list(ProviderAccount.objects.order_by("pk").values_list("pk", "is_enabled", "revision")),
         Registration.objects.count(),
+        list(OrderSource.objects.values_list("pk", "name", "is_enabled", "verified_at")),
         list(Store.objects.values_list("pk", "name", "is_enabled")),
         list(DisplayToken.objects.values_list("pk", "expires_at", "revoked_at")),
     )
@@ -216,6 +219,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "replay_id": live_replay.pk,
         "receipt_id": unallocated(shop, account=live_account).pk,
         "store_id": live_store.pk,
+        "source_id": factories.OrderSourceFactory(merchant=shop.merchant, livemode=True).pk,
         "token_id": factories.DisplayTokenFactory(store=live_store).pk,
         "registration_id": registering.register_doors(live_account, by="tests").pk,
         "saved_method_id": live_saved.pk,
