@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from core.money import EXPONENTS, Money, NotRepresentable
 from orders import databases, tables
 from orders.mapping import PAID, Amounts, OrderMapping
@@ -73,9 +75,9 @@ def one(known: Tables, alias: str, number: str, *, locked: bool = False) -> Any:
     rows = known.order.objects.using(alias)
     try:
         key = known.order._meta.pk.to_python(number)
-    except Exception:  # noqa: BLE001  (whatever its type says of a text that is none of its ids)
+    except ValidationError:
         return None
-    found = list((rows.select_for_update() if locked else rows).filter(pk=key)[:2])
+    found = list((rows.select_for_update(no_key=True) if locked else rows).filter(pk=key)[:2])
     if len(found) > 1:
         raise Unreadable(f"{number} is the id of more than one order")
     return found[0] if found else None

@@ -158,6 +158,12 @@ def keep_order(source: OrderSource, number: str) -> Order:
     return Order.objects.get(source=source, number=number)
 
 
+def orders_called(number: str, *, merchant: str, livemode: bool) -> list[str]:
+    """Our ids of the orders with that id, one in each of the merchant's sources at most."""
+    own = OrderSource.objects.filter(merchant=merchant, livemode=livemode).values_list("pk", flat=True)
+    return list(Order.objects.filter(source__in=list(own), number=number).values_list("pk", flat=True))
+
+
 def write_now(order: Order) -> None:
     """Have a worker look at once at what is to be written of it."""
     Order.objects.filter(pk=order.pk, claim=None).update(due_at=clock.now())

@@ -180,7 +180,6 @@ class PaymentQuery(ListQuery):
         "currency": "currency",
         "saved_method": "saved_method",
         "store": "store",
-        "order": "order__number",
         "order_source": "order__source",
         "reference": "reference",
         "amount__gte": "amount__gte",

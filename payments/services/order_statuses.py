@@ -125,4 +125,4 @@ def _failing(order: Order) -> None:
 work.register(
     work.Queue("orders", model=Order, do=write, lane_limit=2, threads=8, failing=_failing, related=("source",))
 )
-outbox.register(outbox.Reader("orders", follow_payments, wakes="orders"))
+outbox.register(outbox.Reader("orders", follow_payments))

@@ -16,7 +16,7 @@ from payments.models import Payment
 from payments.services import order_statuses
 from tests import factories
 from tests.payments.world import reaches, refund_reaches, until
-from tests.till import POS, tills
+from tests.till import ERP, POS, tills
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CARD = {"amount": 1250, "currency": "USD", "method": "card", "payment_method": "pm_card_visa"}
@@ -429,3 +429,47 @@ def test_a_database_that_the_settings_give_no_longer_is_neither_read_nor_written
     till.configure(shop.merchant.pk)
     write_back(600)
     assert till.status() == "paid"
+
+
+def test_a_pos_and_an_erp_order_are_paid_and_marked_side_by_side(shop, caller, till, source):
+    with tills("erp") as (erp,):
+        erp.run(ERP)
+        erp.configure(shop.merchant.pk)
+        odoo = caller.post("order-sources", 201, name="Odoo", database="erp", schema="erp")
+        till.ring_up("1")
+        erp.run("INSERT INTO sale_order (name, state, currency_id, amount_total) VALUES ('S1', 'draft', 1, 99.00)")
+        erp.run("INSERT INTO sale_order (name, state, currency_id, amount_total) VALUES ('S2', 'cancel', 1, 99.00)")
+
+        caller.card(**of(source, "1"))
+        caller.card(amount=9900, **of(odoo, "1"))
+        closed = caller.refused("payments", 409, "order_taken", **CARD | {"amount": 9900}, **of(odoo, "2"))
+        write_back()
+
+        assert closed["detail"] == "Order 2 is closed in Odoo already."
+        assert till.status("1") == "paid"
+        marked = erp.run("SELECT id, state, x_payment_status FROM sale_order ORDER BY id")
+        assert marked == [(1, "draft", "paid"), (2, "cancel", None)]
+
+
+def test_the_rights_that_the_documentation_asks_for_are_enough(shop, caller, till):
+    """One user who may read the two tables and write the one column, in a schema that its search path names."""
+    till.run("DROP ROLE IF EXISTS lango_till")
+    till.run("CREATE ROLE lango_till LOGIN PASSWORD 'just-this'")
+    till.run("CREATE SCHEMA sales")
+    till.run("ALTER TABLE pos_orders SET SCHEMA sales")
+    till.run("ALTER TABLE pos_order_lines SET SCHEMA sales")
+    till.run("GRANT USAGE ON SCHEMA sales TO lango_till")
+    till.run("GRANT SELECT ON sales.pos_orders, sales.pos_order_lines TO lango_till")
+    till.run("GRANT UPDATE (payment_status) ON sales.pos_orders TO lango_till")
+    till.run("ALTER ROLE lango_till SET search_path TO sales")
+    try:
+        till.configure(shop.merchant.pk, user="lango_till", password="just-this")
+        source = caller.post("order-sources", 201, name="Till", database="till", schema="pos")
+        till.run("INSERT INTO sales.pos_orders (id, currency, total) VALUES ('1042', 'USD', 12.50)")
+        caller.card(**of(source))
+        write_back()
+        assert till.run("SELECT payment_status FROM sales.pos_orders") == [("paid",)]
+    finally:
+        till.run("DROP SCHEMA sales CASCADE")
+        till.run("DROP OWNED BY lango_till")
+        till.run("DROP ROLE lango_till")
