@@ -119,6 +119,10 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         "Merchants",
         (
             ("merchants.merchant", "Merchants", "storefront"),
+            ("merchants.store", "Stores", "store"),
+            ("merchants.displaytoken", "Display tokens", "tv"),
+            ("orders.ordersource", "Order sources", "point_of_sale"),
+            ("orders.order", "Orders", "receipt_long"),
             ("merchants.customer", "Customers", "group"),
             ("merchants.apikey", "API keys", "key"),
             ("merchants.provideraccount", "Provider accounts", "account_balance"),

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core.crypto import KeyRing, Secret
 from merchants import subscriptions
+from orders import configured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -68,7 +69,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": _database()}
+ORDER_DATABASES = configured.parse(env.str("ORDER_DATABASES", default=""))
+"""Databases of merchants' tills, by name: a JSON list of `{"name", "url", "merchants", "livemode"}`."""
+DATABASES = {"default": _database(), **configured.connections_to(ORDER_DATABASES.values())}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 APPEND_SLASH = False
 
@@ -89,6 +92,7 @@ INSTALLED_APPS = [
     "events",
     "ledger",
     "merchants",
+    "orders",
     "payments",
     "reconciliation",
 ]

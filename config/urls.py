@@ -22,6 +22,7 @@ register_converter(Anything, "anything")
 urlpatterns = [
     path("v1/openapi.json", reference.document),
     path("v1/", include("merchants.urls")),
+    path("v1/", include("orders.urls")),
     path("v1/", include("payments.urls")),
     path("v1/", include("reconciliation.urls")),
     path("v1/<anything:rest>", NoSuchPath.as_view()),

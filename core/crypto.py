@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     WRAPPING = "wrapping"
     FINGERPRINT = "fingerprint"
     API_KEY = "api-key"
+    DISPLAY = "display-token"
     PATH_TOKEN = "path-token"
     REQUEST = "request"
     AUDIT = "audit"

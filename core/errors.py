@@ -250,6 +250,27 @@ class ProviderAppTaken(Conflict):
     )
 
 
+class OrderTaken(Conflict):
+    """The order is paid, being paid by another payment, or closed where it lives. A second payment of it would be paid
+    twice."""
+
+    code, title = "order_taken", "The order is paid, or being paid"
+    remedy = (
+        "Read `/v1/payments?order_source=…&order=…`. Cancel the payment that is open before you ask for another; one "
+        "that has succeeded has paid the order, until it is refunded whole."
+    )
+
+
+class OrderSourceUnusable(Conflict):
+    """The order source is switched off, or its tables are not as its mapping says: `detail` names what is missing."""
+
+    code, title = "order_source_unusable", "The order source cannot be used"
+    remedy = (
+        "Correct the tables, or the mapping with `PATCH /v1/order-sources/{id}`; `POST …/verify` looks at them again. "
+        "A payment without `order` can be taken meanwhile."
+    )
+
+
 class PaymentDisputed(Conflict):
     """The payer's bank has taken this payment's money back, or may. A refund on top of that would pay it twice."""
 
@@ -313,6 +334,14 @@ class CaptureExceedsAuthorized(ApiError):
     remedy = "Capture at most the payment's `amount`; make another payment for the rest."
 
 
+class OrderTotalDiffers(ApiError):
+    """The amount that was asked for is not the order's total where it lives; `detail` names both. The order may have
+    been edited since."""
+
+    status, code, title = 422, "order_total_differs", "The order's total is another"
+    remedy = "Read the order again and ask for its total, with a new `Idempotency-Key`."
+
+
 class BeyondOwnKey(ApiError):
     """A key was asked for that may do more than the key which asks, for longer, or from more addresses. `errors` names
     each of these."""
@@ -345,6 +374,16 @@ class ProviderBusy(Unavailable):
 
     code, title = "provider_busy", "The provider is answering slowly and no other can take this"
     remedy = "Send the same request again after the time in `Retry-After`, or offer the payer another method."
+
+
+class OrderSourceAway(Unavailable):
+    """The database in which the orders live does not answer. Nothing was created."""
+
+    code, title = "order_source_unavailable", "The order source does not answer"
+    remedy = (
+        "Send the same request again after the time in `Retry-After`, or take the payment without `order` and mark the "
+        "order paid yourself when its webhook comes."
+    )
 
 
 def every_error() -> list[type[ApiError]]:

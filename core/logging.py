@@ -17,6 +17,7 @@ _NEVER = frozenset({"request"})
 _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(sk|rk)_(test|live)_\w+"), r"\1_\2_•••"),
     (re.compile(r"\bwhsec_[\w+/=]+"), "whsec_•••"),
+    (re.compile(r"\bdisplay_(test|live)_\w+"), r"display_\1_•••"),
     (re.compile(r"\bpm_\w+"), "pm_•••"),
     (re.compile(r"\bMid-(server|client)-[\w-]+"), r"Mid-\1-•••"),
     (re.compile(r"\bxnd_(development|production|public)_[\w+/=-]+"), r"xnd_\1_•••"),

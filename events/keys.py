@@ -7,7 +7,14 @@ from core.crypto import KeyRing, Purpose
 from core.database import insert_ignoring
 from events.models import DataKey, InheritedKey
 
-OUTLIVING = (Purpose.API_KEY, Purpose.AUDIT, Purpose.FINGERPRINT, Purpose.PATH_TOKEN, Purpose.REQUEST)
+OUTLIVING = (
+    Purpose.API_KEY,
+    Purpose.AUDIT,
+    Purpose.DISPLAY,
+    Purpose.FINGERPRINT,
+    Purpose.PATH_TOKEN,
+    Purpose.REQUEST,
+)
 """Purposes whose keyed hashes lie in rows that may outlive their master key."""
 
 Wrapped = DataKey | InheritedKey

@@ -26,6 +26,7 @@ from merchants import (  # noqa: F401  (pages register themselves)
     admin_deliveries,
     admin_fees,
     admin_routing,
+    admin_stores,
     admin_switches,
     scopes,
     services,

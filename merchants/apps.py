@@ -8,6 +8,7 @@ class MerchantsConfig(AppConfig):
         from events import rotation, subjects
         from merchants import (  # noqa: F401  (they register themselves)
             customers,
+            display_tokens,
             doors,
             expiry,
             openapi,
@@ -53,6 +54,8 @@ class MerchantsConfig(AppConfig):
                 "balance:read": "See balances and what made them",
                 "api_keys:read": "See API keys, never the keys themselves",
                 "api_keys:write": "Create, rotate and revoke API keys, within what the key itself has",
+                "stores:read": "See stores and their display tokens, never the tokens themselves",
+                "stores:write": "Create and change stores; make, rotate and revoke their display tokens",
                 "provider_accounts:read": "See provider accounts, never their credentials",
                 "provider_accounts:write": "Create, change, test and disable provider accounts",
             }

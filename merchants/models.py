@@ -10,6 +10,7 @@ from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from events.models import Subjected
 from merchants import states
 from merchants.routing_models import Breaker, ProviderSwitch, RoutingRule
+from merchants.store_models import DisplayToken, Store
 from merchants.webhook_models import Delivery, DeliveryAttempt, InternalDelivery, WebhookEndpoint, WebhookReplay
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Customer",
     "Delivery",
     "DeliveryAttempt",
+    "DisplayToken",
     "FeeSchedule",
     "FeeTier",
     "InternalDelivery",
@@ -27,6 +29,7 @@ __all__ = [
     "ProviderSwitch",
     "ProviderToken",
     "RoutingRule",
+    "Store",
     "WebhookEndpoint",
     "WebhookReplay",
 ]

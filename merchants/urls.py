@@ -8,6 +8,7 @@ from merchants import (
     api_deliveries,
     api_keys,
     api_request_logs,
+    api_stores,
     api_transactions,
     api_webhooks,
 )
@@ -40,6 +41,11 @@ urlpatterns = [
     path("customers/<str:customer_id>/merge", api_customers.MergeView.as_view()),
     path("transactions", api_transactions.TransactionsView.as_view()),
     path("request-logs", api_request_logs.RequestLogsView.as_view()),
+    path("stores", api_stores.StoresView.as_view()),
+    path("stores/<str:store_id>", api_stores.StoreView.as_view()),
+    path("stores/<str:store_id>/display-tokens", api_stores.TokensView.as_view()),
+    path("stores/<str:store_id>/display-tokens/<str:token_id>/rotate", api_stores.RotateTokenView.as_view()),
+    path("stores/<str:store_id>/display-tokens/<str:token_id>/revoke", api_stores.RevokeTokenView.as_view()),
     path("events", api.EventsView.as_view()),
     path("events/<str:event_id>", api.EventView.as_view()),
 ]

@@ -129,6 +129,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         (MERCHANT, "reference", MODE),
         ("method", column("payer", lambda row: row.instrument_hint or "-"), link_column("customer_id")),
         (link_column("saved_method_id"), column("presence", _presence, title="payer")),
+        (link_column("store_id"), link_column("order_id")),
         FAILURE,
         (
             moment_column("created_at"),

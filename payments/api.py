@@ -14,6 +14,7 @@ from events.idempotency import Claim
 from merchants.customer_search import everyone_of
 from merchants.openapi import PROBLEMS, list_of
 from merchants.views import ApiView
+from orders.sources import orders_called
 from payments import finding, serializers
 from payments.models import Payment, Refund
 from payments.presentation import present_payment, present_refund
@@ -29,7 +30,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 def payments() -> QuerySet[Payment]:
-    return Payment.objects.prefetch_related("attempts__account")
+    return Payment.objects.select_related("order").prefetch_related("attempts__account")
 
 
 class PaymentsView(ApiView):
@@ -46,7 +47,7 @@ class PaymentsView(ApiView):
     def get(self, request: Request) -> Response:
         """Your payments, the newest first, narrowed by whatever parameters are given."""
         asked = api.query(request, serializers.PaymentQuery)
-        rows = self.owned(payments()).filter(**asked.filters(), **self._of_customer(asked))
+        rows = self.owned(payments()).filter(**asked.filters(), **self._of_customer(asked), **self._of_order(asked))
         return Response(api.page(self._known_to_provider(rows, asked), asked, present=present_payment))
 
     def _of_customer(self, asked: serializers.PaymentQuery) -> dict[str, list[str]]:
@@ -56,6 +57,13 @@ class PaymentsView(ApiView):
         caller = self.caller
         merchant, livemode = caller.merchant.pk, caller.livemode
         return {"customer__in": everyone_of(merchant=merchant, livemode=livemode, public_id=public_id)}
+
+    def _of_order(self, asked: serializers.PaymentQuery) -> dict[str, list[str]]:
+        number = asked.validated_data.get("order")
+        if number is None:
+            return {}
+        caller = self.caller
+        return {"order__in": orders_called(number, merchant=caller.merchant.pk, livemode=caller.livemode)}
 
     def _known_to_provider(self, rows: QuerySet[Payment], asked: serializers.PaymentQuery) -> QuerySet[Payment]:
         given, caller = asked.validated_data, self.caller

@@ -14,8 +14,9 @@ class PaymentsConfig(AppConfig):
         from payments.callbacks import PaymentCallbacks
         from payments.models import Operation, ReportedReceipt, SavedMethod
         from payments.providers import REGISTRY
-        from payments.services import (  # noqa: F401  (charging registers its queue)
+        from payments.services import (  # noqa: F401  (charging and order_statuses register their queues)
             charging,
+            order_statuses,
             payer_links,
             prompts,
             saved_changing,

@@ -7,7 +7,8 @@ from core import clock
 from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from core.money import Money
 from events.models import Subjected, Work
-from merchants.models import Customer, Merchant, ProviderAccount
+from merchants.models import Customer, Merchant, ProviderAccount, Store
+from orders.models import Order
 from payments import states
 from payments.arrival_models import Registration, ReportedReceipt, UnallocatedReceipt
 from payments.dispute_models import Dispute, DisputeMovement
@@ -52,6 +53,8 @@ class Payment(Subjected):
     id = PublicIdField(prefix="pay")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="payments")
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="payments", db_index=False)
+    store = models.ForeignKey(Store, models.PROTECT, null=True, related_name="payments", db_index=False)
+    order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="payments", db_index=False)
     saved_method = models.ForeignKey(SavedMethod, models.PROTECT, null=True, related_name="payments", db_index=False)
     off_session = models.BooleanField(default=False)
     state = state_field(states.PAYMENT)
@@ -107,6 +110,8 @@ class Payment(Subjected):
             models.Index(fields=["merchant", "livemode", "reference"], name="payment_reference"),
             models.Index(fields=["-id"], name="payment_newest"),
             models.Index(fields=["customer", "-id"], name="payment_customer", condition=Q(customer__isnull=False)),
+            models.Index(fields=["store", "-id"], name="payment_store", condition=Q(store__isnull=False)),
+            models.Index(fields=["order", "-id"], name="payment_order", condition=Q(order__isnull=False)),
             models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="payment_history"),
             models.Index(
                 fields=["saved_method", "-id"], name="payment_saved_method", condition=Q(saved_method__isnull=False)

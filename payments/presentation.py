@@ -25,6 +25,8 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "capture": payment.capture,
         "customer": payment.customer_id,
         "saved_method": payment.saved_method_id,
+        "store": payment.store_id,
+        "order": _order(payment),
         "off_session": payment.off_session,
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,
@@ -130,6 +132,11 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "failure": _failure(attempt),
         "created_at": clock.rfc3339(attempt.created_at),
     }
+
+
+def _order(payment: Payment) -> dict[str, Any] | None:
+    order = payment.order
+    return {"source": order.source_id, "id": order.number, "written": order.written or None} if order else None
 
 
 def _fee(payment: Payment) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from core.api import ListQuery, StrictSerializer
 from core.crypto import Secret
 from core.metadata import MetadataField
 from core.money import EXPONENTS
+from orders.mapping import STATUSES
 from payments.models import Payment, UnallocatedReceipt
 from payments.providers import REGISTRY
 from payments.providers.base import FailureCode, Line, Payer
@@ -64,6 +65,13 @@ class LineInput(StrictSerializer):
     reference = serializers.CharField(max_length=50, default="", allow_blank=True)
 
 
+class OrderInput(StrictSerializer):
+    """An order in one of your order sources. Its total there must be the payment's amount."""
+
+    source = serializers.CharField(max_length=32)  # type: ignore[assignment]  # a field that shares the name
+    id = serializers.CharField(max_length=100, help_text="The order's id there")
+
+
 class PaymentInput(StrictSerializer):
     """`phone` for mpesa; `payment_method` (the browser's token) and `return_url` for card.
 
@@ -73,7 +81,9 @@ class PaymentInput(StrictSerializer):
 
     amount = AmountField()
     currency = CurrencyField()
-    method = serializers.ChoiceField(METHODS, required=False, help_text="Needed without a saved method")
+    method = serializers.ChoiceField(
+        METHODS, required=False, help_text="Needed without a saved method, or a store that has a default one"
+    )
     saved_method = serializers.CharField(max_length=32, required=False, help_text="The id of a saved method")
     off_session = serializers.BooleanField(default=False)
     phone = serializers.CharField(max_length=20, required=False)
@@ -86,6 +96,10 @@ class PaymentInput(StrictSerializer):
     capture = serializers.ChoiceField(Payment.Capture.choices, default=Payment.Capture.AUTOMATIC)
     provider = serializers.ChoiceField(list(REGISTRY), required=False)
     customer = serializers.CharField(max_length=32, default="", allow_blank=True, help_text="The id of a customer")
+    store = serializers.CharField(
+        max_length=32, default="", allow_blank=True, help_text="The id of the store where it is taken"
+    )
+    order = OrderInput(required=False)
     reference = serializers.CharField(max_length=100, default="", allow_blank=True)
     description = serializers.CharField(max_length=200, default="", allow_blank=True)
     return_url = serializers.URLField(max_length=500, default="", allow_blank=True)
@@ -98,7 +112,7 @@ class PaymentInput(StrictSerializer):
         return value
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if "method" not in given and "saved_method" not in given:
+        if "method" not in given and "saved_method" not in given and not given["store"]:
             raise serializers.ValidationError({"method": "This field is required."}, code="required")
         return given
 
@@ -148,6 +162,9 @@ class PaymentQuery(ListQuery):
     currency = CurrencyField(required=False)
     customer = serializers.CharField(max_length=32, required=False, help_text="With those merged into them")
     saved_method = serializers.CharField(max_length=32, required=False)
+    store = serializers.CharField(max_length=32, required=False)
+    order = serializers.CharField(max_length=100, required=False, help_text="An order's id in its source")
+    order_source = serializers.CharField(max_length=32, required=False)
     reference = serializers.CharField(max_length=100, required=False)
     provider_reference = serializers.CharField(max_length=64, required=False)
     provider_id = serializers.CharField(max_length=100, required=False)
@@ -162,6 +179,8 @@ class PaymentQuery(ListQuery):
         "method": "method",
         "currency": "currency",
         "saved_method": "saved_method",
+        "store": "store",
+        "order_source": "order__source",
         "reference": "reference",
         "amount__gte": "amount__gte",
         "amount__lte": "amount__lte",
@@ -216,6 +235,15 @@ class SettlementOutput(serializers.Serializer[Any]):
     is_settled = serializers.BooleanField()
 
 
+@extend_schema_serializer(component_name="OrderOfPayment")
+class OrderOfPayment(serializers.Serializer[Any]):
+    """The order that it pays, where it lives. `written` is what we have last marked it there."""
+
+    source = serializers.CharField()  # type: ignore[assignment]  # a field that shares the name
+    id = serializers.CharField()
+    written = serializers.ChoiceField(STATUSES, allow_null=True)
+
+
 @extend_schema_serializer(component_name="Payment")
 class PaymentOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
@@ -233,6 +261,8 @@ class PaymentOutput(serializers.Serializer[Any]):
     capture = serializers.ChoiceField(Payment.Capture.choices)
     customer = serializers.CharField(allow_null=True)
     saved_method = serializers.CharField(allow_null=True)
+    store = serializers.CharField(allow_null=True, help_text="Where it was taken")
+    order = OrderOfPayment(allow_null=True)
     off_session = serializers.BooleanField(help_text="It was charged without its payer")
     payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked")
     reference = serializers.CharField(allow_null=True)

@@ -15,17 +15,20 @@ from factory.django import DjangoModelFactory
 from core import clock, ids
 from events import sealing
 from events.models import Callback, Event
-from merchants import customers, scopes, services
+from merchants import customers, display_tokens, scopes, services, stores
 from merchants.models import (
     ApiKey,
     Customer,
     Delivery,
+    DisplayToken,
     FeeSchedule,
     FeeTier,
     Merchant,
     ProviderAccount,
+    Store,
     WebhookEndpoint,
 )
+from orders.models import Order, OrderSource
 from payments.models import (
     Attempt,
     Dispute,
@@ -130,6 +133,62 @@ class CustomerFactory(DjangoModelFactory[Customer]):
     def _create(cls, model_class: Any, *args: Any, **given: Any) -> Customer:
         merchant, livemode = given.pop("merchant"), given.pop("livemode")
         return customers.create_customer(merchant=merchant, livemode=livemode, given=given, by="tests")
+
+
+class StoreFactory(DjangoModelFactory[Store]):
+    class Meta:
+        model = Store
+
+    merchant = factory.SubFactory(MerchantFactory)
+    livemode = False
+    name = factory.Sequence(lambda number: f"Counter {number}")
+    zone = "Asia/Jakarta"
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> Store:
+        return stores.create_store(by="tests", **given)
+
+
+class DisplayTokenFactory(DjangoModelFactory[DisplayToken]):
+    """A token of a screen for a day. What the screen shows is kept on the row as `presented`."""
+
+    class Meta:
+        model = DisplayToken
+
+    store = factory.SubFactory(StoreFactory)
+    name = "Kitchen"
+    lifetime = display_tokens.LIFETIME
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **given: Any) -> DisplayToken:
+        token, secret = display_tokens.create_token(given.pop("store"), by="tests", **given)
+        token.presented = secret.reveal()  # type: ignore[attr-defined]
+        return token
+
+
+class OrderSourceFactory(DjangoModelFactory[OrderSource]):
+    """A source that nobody has looked at; its database is one that the settings do not name."""
+
+    class Meta:
+        model = OrderSource
+
+    merchant = factory.SubFactory(MerchantFactory)
+    livemode = False
+    name = "Till"
+    database = factory.Sequence(lambda number: f"nowhere_{number}")
+    schema = "pos"
+    table = "pos_orders"
+
+
+class OrderFactory(DjangoModelFactory[Order]):
+    class Meta:
+        model = Order
+
+    source = factory.SubFactory(OrderSourceFactory)
+    merchant = factory.SelfAttribute("source.merchant")
+    livemode = factory.SelfAttribute("source.livemode")
+    lane = factory.SelfAttribute("source.pk")
+    number = factory.Sequence(str)
 
 
 class FeeScheduleFactory(DjangoModelFactory[FeeSchedule]):

@@ -17,7 +17,7 @@ from events import subjects
 from payments.providers import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("core", "events", "ledger", "merchants", "payments", "reconciliation")
+PACKAGES = ("core", "events", "ledger", "merchants", "orders", "payments", "reconciliation")
 OURS = [
     path
     for package in (*PACKAGES, "config", "simulators")

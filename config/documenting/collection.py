@@ -87,14 +87,22 @@ def _variable(found: re.Match[str]) -> str:
     return f'"{{{{{word}_id}}}}"'
 
 
+_NEEDED = "1042"
+"""The value of a parameter that must be given."""
+
+
 def _url(path: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """Filters stand there switched off: each may be switched on by itself."""
+    """Filters stand there switched off, each to be switched on by itself; what must be given has a value."""
     written = re.sub(r"\{(\w+)\}", r"{{\1}}", path)
+    parameters = [given for given in operation.get("parameters", ()) if given["in"] == "query"]
     query = [
-        {"key": given["name"], "value": "", "description": given.get("description", ""), "disabled": True}
-        for given in operation.get("parameters", ())
-        if given["in"] == "query"
+        {"key": given["name"], "value": _NEEDED if needed else "", "description": given.get("description", "")}
+        | ({} if needed else {"disabled": True})
+        for given in parameters
+        for needed in [given.get("required", False)]
     ]
-    return {"raw": "{{base_url}}" + written, "host": ["{{base_url}}"], "path": written.strip("/").split("/")} | (
+    asked = "&".join(f"{given['name']}={_NEEDED}" for given in parameters if given.get("required", False))
+    raw = "{{base_url}}" + written + (f"?{asked}" if asked else "")
+    return {"raw": raw, "host": ["{{base_url}}"], "path": written.strip("/").split("/")} | (
         {"query": query} if query else {}
     )

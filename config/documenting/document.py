@@ -54,6 +54,8 @@ CHAPTERS: Mapping[str, str] = {
     "Unallocated receipts": "Money that came to your paybill without a payment. Say whose it is.",
     "Reconciliation": "What your providers list, compared with the books: runs, and what did not agree.",
     "Customers": "Who pays you: kept sealed, found by phone, e-mail or your own reference, merged and erased.",
+    "Stores": "Where you sell: payments name their store, and its screens follow it with tokens of their own.",
+    "Order sources": "Where your orders live: payments name an order there, and it is marked when it is paid.",
     "Balance": "What the books owe you, and each line that made it so.",
     "Transactions": "One history of all money, in and out, as pages or as one CSV.",
     "Events": "What happened, for whoever missed its webhook.",

@@ -123,4 +123,6 @@ PARTS = {
     "replay": "webhook replay",
     "run": "reconciliation run",
     "exception": "discrepancy",
+    "source": "order source",
+    "token": "display token",
 }

@@ -18,6 +18,7 @@ _MOVING = {"pause_schedule", "resume_schedule", "cancel_schedule"}
 _OF_PERIODS = {"set_schedule_period_amount", "skip_schedule_period"}
 _CHANGING = {"capture_payment", "cancel_payment", "create_refund", "give_evidence", "accept_dispute"}
 _WEBHOOKS = {"rotate_webhook_secret", "ping_webhook_endpoint", "replay_webhook_events"}
+_SOURCES = {"create_order_source", "change_order_source", "verify_order_source"}
 _ACCOUNTS = {"create_provider_account", "rotate_provider_account_credentials"}
 
 OF_OPERATIONS: dict[type[ApiError], set[str]] = {
@@ -26,12 +27,16 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     | _SCHEDULING,
     errors.NoRoute: _PAYING | _KEEPING,
     errors.PromptOpen: _PAYING,
+    errors.OrderTaken: _PAYING,
+    errors.OrderTotalDiffers: _PAYING,
+    errors.OrderSourceUnusable: _PAYING | {"find_order"},
+    errors.OrderSourceAway: _PAYING | _SOURCES | {"find_order"},
     errors.ProviderBusy: _PAYING | _KEEPING | {"detach_saved_method"},
     errors.SavedMethodUnusable: _PAYING | _SCHEDULING,
     errors.Conflict: _WEBHOOKS
-    | {"merge_customer", "rotate_api_key", "assign_unallocated_receipt", "simulate_payment"}
+    | {"merge_customer", "rotate_api_key", "rotate_display_token", "assign_unallocated_receipt", "simulate_payment"}
     | {"capture_payment", "cancel_payment", "make_saved_method_default", "register_provider_account_callbacks"}
-    | {"change_schedule"}
+    | {"change_schedule", "create_order_source", "change_order_source"}
     | _MOVING
     | _OF_PERIODS,
     errors.NotCapturable: {"capture_payment"},
@@ -46,7 +51,8 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.LegalHold: {"erase_customer"},
     errors.ProviderAppTaken: _ACCOUNTS,
     errors.BeyondOwnKey: {"create_api_key", "rotate_api_key"},
-    errors.LimitReached: {"create_api_key", "rotate_api_key", "create_webhook_endpoint", "change_webhook_endpoint"},
+    errors.LimitReached: {"create_api_key", "rotate_api_key", "create_webhook_endpoint", "change_webhook_endpoint"}
+    | {"create_display_token", "rotate_display_token"},
 }
 """Errors that only some operations know. One that stands neither here nor in EVERYWHERE is told of every write."""
 

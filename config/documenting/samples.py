@@ -86,6 +86,7 @@ PROPERTIES: Mapping[str, Any] = {
     "sequence": 2,
     "source": sample_id("payment"),
     "status": 201,
+    "store": sample_id("store"),
     "starts_on": "2027-01-01",
     "subject": sample_id("payment"),
     "time": "09:00",
@@ -126,12 +127,19 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
         "reference": "guest-77",
     },
     "Event": {"data": {"object": {"id": sample_id("payment"), "object": "payment", "state": "succeeded"}}},
+    "OrderOfPayment": {"source": sample_id("order_source"), "id": "1042", "written": "paid"},
+    "Order": {"id": "1042", "source": sample_id("order_source"), "status": "open", "is_payable": True}
+    | {"discount": "10.00", "tax": "24.00"},
+    "OrderLine": {"name": "Nasi goreng", "quantity": "2", "unit_price": "130.00", "discount": "10.00"}
+    | {"discount_percent": None, "tax": None, "total": "250.00"},
+    "OrderSource": {"name": "Lunch till", "database": "lunch", "schema": "pos", "mapping": None, "fault": None}
+    | {"verified_at": MOMENT},
     "Dispute": {"state": "needs_response", "currency": "USD", "amount": 1250, "evidence_due_at": LATER}
     | {"reason": "not_received", "provider_id": "du_1SVx3Y2eZvKYlo2C", "provider_status": "needs_response"}
     | {"provider_reason": "product_not_received"},
     "LedgerBalance": {"kind": "provider_clearing"},
     "Payment": {"state": "succeeded", "method": "mpesa", "payer": "+2547•••••111", "customer": None}
-    | {"saved_method": None}
+    | {"saved_method": None, "store": None, "order": None}
     | {"description": None, "return_url": None, "expires_at": None}
     | {"attempts": [_attempt("mpesa", "ws_CO_20112026170506123711000111", "0")]}
     | {"fee": {"amount": 138, "net_amount": 24_862, "currency": "KES", "is_final": True}},
@@ -148,6 +156,8 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     "Schedule": {"amount": 250_000, "next_period": _RENT, "notice_days": 3, "on_failure": "pause"}
     | {"reference": "rent-7", "description": None, "return_url": None},
     "SchedulePeriod": {**_RENT, "payment": None, "tries": [], "skipped_because": None},
+    "DisplayToken": {"name": "Kitchen", "expires_at": LATER, "revoked_at": None},
+    "Store": {"name": "Lunch counter", "zone": "Asia/Jakarta", "default_method": "qris", "metadata": {}},
     "Transaction": {"type": "payment", "state": "succeeded", "method": "mpesa"},
     "UnallocatedReceipt": {"reference": "LUNCH", "payer": "2547•••••111"},
     "WebhookAttempt": {"status": 200},
@@ -172,11 +182,22 @@ _AGREED = {"customer": sample_id("customer"), "saved_method": sample_id("saved_m
     "starts_on": "2027-01-01",
 }
 
+_BAR = {
+    "order": {"table": "tabs", "id": "tab_no", "total": "sum", "status": "paid_state", "state": "state"},
+    "line": {"table": "drinks", "order": "tab_no", "name": "name", "quantity": "count", "unit_price": "price"},
+    "currency": "KES",
+    "amounts": "minor",
+    "statuses": {"paid": "PAID", "refunded": "BACK", "expired": "OPEN"},
+    "closed": ["void"],
+}
+
 REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "create_payment": {
         "M-Pesa prompt": PROMPT | {"reference": "order-1042"},
         "Card": CARD | {"return_url": "https://shop.example/thanks", "reference": "order-1043"},
         "Card, captured later": CARD | {"capture": "manual", "reference": "room-12"},
+        "An order at a counter": PROMPT
+        | {"store": sample_id("store"), "order": {"source": sample_id("order_source"), "id": "1042"}},
         "A saved card, its owner away": {"amount": 1250, "currency": "USD", "off_session": True}
         | {"saved_method": sample_id("saved_method")},
     },
@@ -212,6 +233,16 @@ REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "One event": {"event": sample_id("event")},
         "An hour": {"since": "2026-11-20T14:00:00Z", "until": "2026-11-20T15:00:00Z"},
     },
+    "create_store": {"A counter": {"name": "Lunch counter", "zone": "Asia/Jakarta", "default_method": "qris"}},
+    "change_store": {"Closed for now": {"is_enabled": False}},
+    "create_display_token": {"For a screen": {"name": "Kitchen"}},
+    "rotate_display_token": {"A minute of overlap": {"overlap_seconds": 60}},
+    "create_order_source": {
+        "Our own POS schema": {"name": "Lunch till", "database": "lunch", "schema": "pos"},
+        "Odoo": {"name": "Odoo", "database": "odoo", "schema": "erp"},
+        "Tables of your own": {"name": "Bar", "database": "bar", "schema": "mapping", "mapping": _BAR},
+    },
+    "change_order_source": {"Switched off": {"is_enabled": False}},
     "create_api_key": {"For a till": {"name": "Till", "scopes": ["payments:read", "payments:write"]}},
     "rotate_api_key": {"As it is": {}, "A day of overlap": {"overlap_seconds": 86_400}},
     "create_provider_account": {
@@ -331,6 +362,10 @@ ANSWERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "skip_schedule_period": {"Skipped": {"state": "skipped", "skipped_because": "asked"}},
     "create_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
     "rotate_api_key": {"Shown once": {"secret": "sk_test_7Qd2…4242"}},
+    "change_store": {"Closed for now": {"is_enabled": False}},
+    "change_order_source": {"Switched off": {"is_enabled": False}},
+    "create_display_token": {"Shown once": {"secret": "display_test_7qd2…4242"}},
+    "rotate_display_token": {"Shown once": {"secret": "display_test_7qd2…4242"}},
     "create_webhook_endpoint": {"Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
     "rotate_webhook_secret": {
         "Shown once": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "earlier_secrets_until": LATER}

@@ -28,6 +28,8 @@ def new_payment(asked: PaymentRequest, account: ProviderAccount, saved: SavedMet
         livemode=asked.livemode,
         customer=customer,
         saved_method=saved,
+        store_id=asked.store or None,
+        order_id=asked.order_row or None,
         off_session=asked.off_session,
         amount=asked.money.amount,
         currency=asked.money.currency,

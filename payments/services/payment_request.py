@@ -1,5 +1,6 @@
 """What a merchant asks for when a payment is taken."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +13,8 @@ from payments.providers.base import Line, Payer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
-    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token, `customer` an id.
+    """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token, `customer` and
+    `store` are ids. `order` is `{"source", "id"}`, and `order_row` our row of it once it has been read.
 
     `saved_method`, an id, stands for account, method, instrument and customer. `off_session` says that the payer is
     not there: what their bank wants of them is answered by a link that brings them back.
@@ -27,6 +29,9 @@ class PaymentRequest:
     provider: str = ""
     customer: str = ""
     saved_method: str = ""
+    store: str = ""
+    order: Mapping[str, str] | None = None
+    order_row: str = ""
     off_session: bool = False
     reference: str = ""
     description: str = ""

@@ -9,7 +9,7 @@ from core.errors import PromptOpen
 from events.idempotency import Claim
 from payments.models import Attempt, Payment
 from payments.providers.base import Kind
-from payments.services import choosing, operations, saved_charges
+from payments.services import at_counter, choosing, operations, saved_charges
 from payments.services.failing_over import Turns
 from payments.services.making import new_attempt, new_payment
 from payments.services.payment_request import PaymentRequest as PaymentRequest
@@ -22,14 +22,14 @@ def take_payment(asked: PaymentRequest, *, claim: Claim) -> Payment:
     Raises before anything is written: NoRoute, InvalidRequest, SavedMethodUnusable, AmountNotRepresentable,
     PromptOpen, ProviderBusy; and AlreadyClaimed for a repeated key.
     """
-    asked, saved = saved_charges.completed(asked)
+    asked, saved = saved_charges.completed(at_counter.completed(asked))
     with ExitStack() as held:
         turns = Turns(choosing.accounts_for(asked, saved), held)
         account = turns.first()
         attempt = new_attempt(new_payment(asked, account, saved), account)
         operation, order = prepare(attempt, Kind.CREATE, by=asked.by, money=asked.money, sending=True)
         try:
-            with saved_charges.kept_usable(saved):
+            with at_counter.kept_free(asked), saved_charges.kept_usable(saved):
                 claim.bind(attempt.payment.pk, attempt.payment, attempt, operation)
         except IntegrityError as error:
             raise _explained(error, attempt) from error

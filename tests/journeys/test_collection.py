@@ -19,6 +19,9 @@ NAMES_WHAT_IS_NOT_HERE = {
     "Rotate provider account credentials": "/credentials",
     "Create saved method": "/customer",
     "Create schedule": "/customer",
+    "Create order source: Our own POS schema": "/database",
+    "Create order source: Odoo": "/database",
+    "Create order source: Tables of your own": "/database",
 }
 """Requests that are about a second thing, or a secret, which only the merchant has; and the field that says so."""
 

@@ -8,8 +8,9 @@ from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from merchants import endpoints as endpoint_verbs
-from merchants.models import ApiKey, Customer, ProviderAccount, WebhookEndpoint
+from merchants.models import ApiKey, Customer, DisplayToken, ProviderAccount, Store, WebhookEndpoint
 from merchants.views import ApiView
+from orders.models import OrderSource
 from payments.models import (
     Attempt,
     Operation,
@@ -64,6 +65,8 @@ def theirs(world, other_shop):
     dispute = factories.DisputeFactory(attempt=Attempt.objects.get(payment=paid["id"]))
     saved = other_shop.api.save_card(customer=customer["id"])
     case = factories.DiscrepancyFactory(run__account=other_shop.mpesa)
+    store = other_shop.api.post("stores", 201, name="Their counter")
+    token = other_shop.api.post(f"stores/{store['id']}/display-tokens", 201, name="Kitchen")
     return {
         "run_id": case.run_id,
         "exception_id": case.pk,
@@ -78,6 +81,9 @@ def theirs(world, other_shop):
         "key_id": other_shop.api.get("api-keys")["data"][0]["id"],
         "account_id": other_shop.mpesa.pk,
         "receipt_id": unallocated(other_shop).pk,
+        "store_id": store["id"],
+        "source_id": factories.OrderSourceFactory(merchant=other_shop.merchant).pk,
+        "token_id": token["id"],
         "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
         "saved_method_id": saved["id"],
         "schedule_id": scheduled.scheduled(other_shop, SavedMethod.objects.get(pk=saved["id"]))["id"],
@@ -135,6 +141,9 @@ def snapshot():
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at", "expires_at")),
         list(ProviderAccount.objects.order_by("pk").values_list("pk", "is_enabled", "revision")),
         Registration.objects.count(),
+        list(OrderSource.objects.values_list("pk", "name", "is_enabled", "verified_at")),
+        list(Store.objects.values_list("pk", "name", "is_enabled")),
+        list(DisplayToken.objects.values_list("pk", "expires_at", "revoked_at")),
     )
 
 
@@ -198,6 +207,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
     live_key = factories.ApiKeyFactory(merchant=shop.merchant, livemode=True)
     live_delivery = factories.DeliveryFactory(event=live_event, endpoint=live_endpoint)
     live_replay = endpoint_verbs.replay_event(live_endpoint, event=live_event.pk, by="tests")
+    live_store = factories.StoreFactory(merchant=shop.merchant, livemode=True)
     live_saved = factories.SavedMethodFactory(merchant=shop.merchant, livemode=True, account=refund.attempt.account)
     live_case = factories.DiscrepancyFactory(run__account=live_account)
     live_ids = {
@@ -214,6 +224,9 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "delivery_id": live_delivery.pk,
         "replay_id": live_replay.pk,
         "receipt_id": unallocated(shop, account=live_account).pk,
+        "store_id": live_store.pk,
+        "source_id": factories.OrderSourceFactory(merchant=shop.merchant, livemode=True).pk,
+        "token_id": factories.DisplayTokenFactory(store=live_store).pk,
         "registration_id": registering.register_doors(live_account, by="tests").pk,
         "saved_method_id": live_saved.pk,
         "schedule_id": factories.SchedulePeriodFactory(schedule__saved_method=live_saved, number=1).schedule_id,

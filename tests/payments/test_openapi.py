@@ -15,6 +15,7 @@ from tests import factories
 from tests.payments import scheduled
 from tests.payments.test_isolation import endpoints, unallocated
 from tests.payments.world import reaches
+from tests.till import POS, tills
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,6 +191,8 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
 
     _ask_for_schedules(ask, caller)
     _ask_for_keys_and_accounts(ask)
+    _ask_for_stores(ask, card)
+    _ask_for_order_sources(ask, check, shop, card)
 
     mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method) for route, method in endpoints()}
     assert mapped - answered == set(), "an endpoint whose documented answers nothing here has held against a real one"
@@ -257,3 +260,49 @@ def _ask_for_schedules(ask, caller):
     ask("GET", one + "/periods", schedule_id=made["id"])
     for verb in ("pause", "resume", "cancel", "resume"):
         ask("POST", f"{one}/{verb}", {}, schedule_id=made["id"])
+
+
+def _ask_for_stores(ask, card):
+    stores, store = "/v1/stores", "/v1/stores/{store_id}"
+    tokens, token = store + "/display-tokens", store + "/display-tokens/{token_id}"
+    made = ask("POST", stores, {"name": "Counter", "zone": "Asia/Jakarta", "default_method": "card"})
+    ask("POST", stores, {"name": "Counter", "zone": "Mars/Olympus"})
+    ask("GET", stores)
+    ask("GET", store, store_id=made["id"])
+    ask("POST", "/v1/payments", card | {"store": made["id"]})
+    shown = ask("POST", tokens, {"name": "Kitchen"}, store_id=made["id"])
+    ask("GET", tokens, store_id=made["id"])
+    ask("POST", token + "/rotate", {}, store_id=made["id"], token_id=shown["id"])
+    ask("POST", token + "/revoke", {}, store_id=made["id"], token_id=shown["id"])
+    ask("POST", token + "/rotate", {}, store_id=made["id"], token_id=shown["id"])
+    ask("PATCH", store, {"is_enabled": False}, store_id=made["id"])
+    ask("POST", "/v1/payments", card | {"store": made["id"]})
+
+
+def _ask_for_order_sources(ask, check, shop, card):
+    many, one = "/v1/order-sources", "/v1/order-sources/{source_id}"
+    with tills("till") as (till,):
+        till.configure(shop.merchant.pk)
+        body = {"name": "Till", "database": "till", "schema": "pos"}
+        ask("POST", many, body)
+        till.run(POS)
+        till.ring_up(tax="1.5")
+        till.run(
+            "INSERT INTO pos_order_lines (order_id, name, quantity, unit_price) VALUES ('1042', 'Nasi goreng', 1, 12.5)"
+        )
+        source = ask("POST", many, body)["id"]
+        ask("POST", many, body)
+        ask("GET", many)
+        ask("GET", one, source_id=source)
+        ask("PATCH", one, {"name": "Bar"}, source_id=source)
+        ask("POST", one + "/verify", {}, source_id=source)
+        ask("GET", one + "/orders", source_id=source)
+        shown = shop.api.send("GET", f"order-sources/{source}/orders", params={"order": "1042"})
+        check("GET", one + "/orders", shown)
+        order = {"order": {"source": source, "id": "1042"}}
+        ask("POST", "/v1/payments", card | order)
+        ask("POST", "/v1/payments", card | order)
+        ask("POST", "/v1/payments", card | order | {"amount": 1})
+        till.go_away()
+        ask("POST", "/v1/payments", card | order)
+        ask("POST", one + "/verify", {}, source_id=source)

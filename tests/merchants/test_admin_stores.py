@@ -1,0 +1,58 @@
+"""Staff's pages of stores and of their screens' tokens."""
+
+import pytest
+
+from merchants import display_tokens
+from merchants.models import DisplayToken, Store
+from tests import staff
+from tests.factories import DisplayTokenFactory, MerchantFactory, StoreFactory
+
+pytestmark = pytest.mark.django_db
+SEE = ("merchants.view_store", "merchants.view_displaytoken")
+
+
+def test_a_store_is_added_and_edited_by_those_who_may():
+    merchant = MerchantFactory()
+    client = staff.signed_in(*SEE, "merchants.add_store", "merchants.change_store")
+    client.post(staff.adding(Store), {"merchant": merchant.pk, "name": "Bar", "zone": "Asia/Jakarta"})
+    store = Store.objects.get()
+    assert (store.merchant, store.livemode, store.zone, store.is_enabled) == (merchant, False, "Asia/Jakarta", True)
+
+    client.post(staff.page(store, "edit"), {"name": "Bar 2", "zone": "UTC", "reason": "it closes"})
+
+    store.refresh_from_db()
+    assert (store.name, store.zone, store.is_enabled) == ("Bar 2", "UTC", False)
+    assert ("staff:amina", "store.edit", {"reason": "it closes"}) in staff.recorded(store)
+
+
+def test_a_zone_that_there_is_not_is_refused():
+    client = staff.signed_in(*SEE, "merchants.add_store")
+    form = {"merchant": MerchantFactory().pk, "name": "Bar", "zone": "Mars/Olympus"}
+    assert "no zone of the IANA database" in client.post(staff.adding(Store), form).text
+    assert Store.objects.count() == 0
+
+
+def test_a_token_is_shown_once_and_revoked():
+    store = StoreFactory()
+    client = staff.signed_in(*SEE, "merchants.add_displaytoken", "merchants.revoke_display_token")
+
+    shown = client.post(staff.adding(DisplayToken), {"store": store.pk, "name": "Kitchen"}).text
+
+    token = DisplayToken.objects.get()
+    presented = next(word for word in shown.replace("<", " ").replace(">", " ").split() if "display_test_" in word)
+    assert display_tokens.find(presented.strip("\"'"), store=store.pk) == token
+    for page in (staff.page(token), staff.listing(DisplayToken), staff.page(store)):
+        again = client.get(page).text
+        assert token.pk in again
+        assert "display_test_" not in again
+    client.post(staff.page(token, "revoke"), {"reason": "stolen"})
+    assert display_tokens.find(presented.strip("\"'"), store=store.pk) is None
+
+
+def test_nobody_else_may():
+    token = DisplayTokenFactory()
+    client = staff.signed_in(*SEE)
+    assert client.post(staff.page(token, "revoke"), {"reason": "x"}).status_code == 403
+    assert client.post(staff.page(token.store, "edit"), {"reason": "x"}).status_code == 403
+    assert client.get(staff.adding(Store)).status_code == 403
+    assert client.get(staff.adding(DisplayToken)).status_code == 403
