@@ -110,9 +110,10 @@ def expected_fee(account: ProviderAccount, asked: PaymentRequest) -> int | None:
 
 def all_resting(able: Sequence[Any]) -> ProviderBusy:
     """What is said where everybody who could take it rests."""
-    soonest: datetime = min(account.retry_at for account in able if account.retry_at)
+    resting = [account for account in able if account.retry_at]
+    soonest: datetime = min(account.retry_at for account in resting)
     return ProviderBusy(
-        f"{able[0].provider} has not answered for a while and gets no new payments now. "
+        f"{resting[0].provider} has not answered for a while and gets no new payments now. "
         "Nothing was created; send the same request again.",
         retry_after=max(1, math.ceil((soonest - clock.now()).total_seconds())),
     )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from simulators.bayarind.books import JSON, Bill, Books, hashed, seconds
 from simulators.bayarind.settings import BayarindSettings
 from simulators.bayarind.words import PAID, VOIDED
-from simulators.midtrans.codes import dynamic
+from simulators.qris import dynamic
 
 Form = Mapping[str, str]
 

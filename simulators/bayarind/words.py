@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from simulators.magic import magic_amounts
+
 PENDING, PAID, VOIDED, EXPIRED = "pending", "paid", "voided", "expired"
 
 PAYMENT, ADVICE, BY_HAND = "11", "12", "13"
@@ -20,24 +22,12 @@ OUTCOMES = {
 }
 
 # On an insert; trouble with the connection comes once per number.
-MAGIC_AMOUNTS = {
-    66_601: "reset_before",
-    66_602: "reset_after",
-    66_603: "timeout_before",
-    66_604: "timeout_after",
-    66_605: "500_before",
-    66_606: "500_after",
-    66_607: "hang",
-    66_608: "html_after",
-    66_609: "empty_after",
-    66_610: "429",
-    66_611: "callback_duplicate",
-    66_612: "callback_late",
-    66_614: "callback_missing",
-    66_615: "callback_before_answer",
-    66_616: "callback_under",
-    66_617: "callback_over",
-    66_619: "callback_bad_signature",
-    66_621: "callback_tampered",
-    66_623: "callback_wrong_insert",
-}
+MAGIC_AMOUNTS = magic_amounts(
+    {
+        16: "callback_under",
+        17: "callback_over",
+        19: "callback_bad_signature",
+        21: "callback_tampered",
+        23: "callback_wrong_insert",
+    }
+)

@@ -19,7 +19,7 @@ from simulators.ipaymu.words import (
     SUCCESS,
 )
 from simulators.ledger import Conflict
-from simulators.midtrans.codes import crc, element
+from simulators.qris import crc, element
 
 NNS = "93600503"
 

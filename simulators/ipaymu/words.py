@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from simulators.magic import magic_amounts
+
 EXPIRED, PENDING, SUCCESS, CANCELLED, REFUNDED, ERROR, FAILED, UNSETTLED, ESCROW = -2, 0, 1, 2, 3, 4, 5, 6, 7
 PAID = (SUCCESS, UNSETTLED)
 ENDED_UNPAID = (EXPIRED, CANCELLED, ERROR, FAILED)
@@ -46,24 +48,11 @@ OUTCOMES = {
 FOLLOWING = {"settle": ((UNSETTLED, ESCROW), SUCCESS), "refund": ((SUCCESS, UNSETTLED, ESCROW), REFUNDED)}
 
 DECLINED = "declined"
-MAGIC_AMOUNTS = {
-    66_601: "reset_before",
-    66_602: "reset_after",
-    66_603: "timeout_before",
-    66_604: "timeout_after",
-    66_605: "500_before",
-    66_606: "500_after",
-    66_607: "hang",
-    66_608: "html_after",
-    66_609: "empty_after",
-    66_610: "429",
-    66_611: "callback_duplicate",
-    66_612: "callback_late",
-    66_613: "callback_reordered",
-    66_614: "callback_missing",
-    66_615: "callback_before_answer",
-    66_619: "callback_bad_signature",
-    66_620: "callback_unsigned",
-    66_621: "callback_untrue",
-    66_622: DECLINED,
-}
+MAGIC_AMOUNTS = magic_amounts(
+    {
+        19: "callback_bad_signature",
+        20: "callback_unsigned",
+        21: "callback_untrue",
+        22: DECLINED,
+    }
+)

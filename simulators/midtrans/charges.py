@@ -12,7 +12,6 @@ from dataclasses import replace
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
 from simulators.midtrans.books import JSON, Books, Transaction, shown, stamp
-from simulators.midtrans.codes import dynamic
 from simulators.midtrans.errors import cannot_modify, duplicate_order
 from simulators.midtrans.notifications import Notifications
 from simulators.midtrans.settings import MidtransSettings
@@ -26,6 +25,7 @@ from simulators.midtrans.words import (
     PENDING,
     SETTLEMENT,
 )
+from simulators.qris import dynamic
 
 
 class Charges:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.midtrans.books import JSON, Transaction
-from simulators.midtrans.codes import ACQUIRERS
 from simulators.midtrans.errors import invalid, malformed, not_enabled, wrong_type
 from simulators.midtrans.settings import MidtransSettings
+from simulators.qris import ACQUIRERS
 from simulators.server import Request
 
 ORDER_ID = re.compile(r"[A-Za-z0-9_~.-]{1,50}\Z")

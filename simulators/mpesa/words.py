@@ -5,6 +5,8 @@ Source: developer.safaricom.co.ke, MpesaExpressSimulate, TransactionStatus and R
 
 from __future__ import annotations
 
+from simulators.magic import magic_amounts
+
 SUCCESS = "0"
 CANCELLED, UNREACHABLE, INSUFFICIENT, WRONG_PIN = "1032", "1037", "1", "2001"
 ABOVE_MAXIMUM, NOT_ASSIGNED, NO_OPERATOR = "3", "2028", "SFC_IC0003"
@@ -64,26 +66,13 @@ MAGIC_PHONES = {f"25470000{int(code):04}": code for code in DESCRIPTIONS if code
 MAGIC_PHONES["254700100003"] = NO_OPERATOR
 
 # Whole shillings on an STK push. "late_success" is the simulator's own: 1037 at once, money afterwards.
-MAGIC_AMOUNTS = {
-    66_601: "reset_before",
-    66_602: "reset_after",
-    66_603: "timeout_before",
-    66_604: "timeout_after",
-    66_605: "500_before",
-    66_606: "500_after",
-    66_607: "hang",
-    66_608: "html_after",
-    66_609: "empty_after",
-    66_610: "429",
-    66_611: "callback_duplicate",
-    66_612: "callback_late",
-    66_613: "callback_reordered",
-    66_614: "callback_missing",
-    66_615: "callback_before_answer",
-    66_616: "callback_under",
-    66_617: "callback_over",
-    66_618: "late_success",
-}
+MAGIC_AMOUNTS = magic_amounts(
+    {
+        16: "callback_under",
+        17: "callback_over",
+        18: "late_success",
+    }
+)
 LATE_SUCCESS_AMOUNT = 66_618
 
 

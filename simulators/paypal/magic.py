@@ -1,32 +1,22 @@
 """Amounts that make trouble, in hundredths: 66601.00 USD makes the first, as 66601 JPY does. Data only."""
 
-MAGIC_AMOUNTS = {
-    66_601_00: "reset_before",
-    66_602_00: "reset_after",
-    66_603_00: "timeout_before",
-    66_604_00: "timeout_after",
-    66_605_00: "500_before",
-    66_606_00: "500_after",
-    66_607_00: "hang",
-    66_608_00: "html_after",
-    66_609_00: "empty_after",
-    66_610_00: "429",
-    66_611_00: "callback_duplicate",
-    66_612_00: "callback_late",
-    66_613_00: "callback_reordered",
-    66_614_00: "callback_missing",
-    66_615_00: "callback_before_answer",
-    66_619_00: "callback_bad_signature",
-    66_620_00: "callback_old_timestamp",
-    66_621_00: "pending",
-    66_622_00: "decline",
-    66_623_00: "instrument_declined",
-    66_624_00: "denied",
-    66_625_00: "capture_declined",
-    66_626_00: "refund_pending",
-    66_627_00: "refund_fails",
-    66_628_00: "callback_wrong_webhook",
-    66_629_00: "callback_foreign_certificate",
-    66_630_00: "callback_bad_checksum",
-}
+from simulators.magic import magic_amounts
+
+MAGIC_AMOUNTS = magic_amounts(
+    {
+        19: "callback_bad_signature",
+        20: "callback_old_timestamp",
+        21: "pending",
+        22: "decline",
+        23: "instrument_declined",
+        24: "denied",
+        25: "capture_declined",
+        26: "refund_pending",
+        27: "refund_fails",
+        28: "callback_wrong_webhook",
+        29: "callback_foreign_certificate",
+        30: "callback_bad_checksum",
+    },
+    units=100,
+)
 """`pending` ends in COMPLETED, `denied` in DECLINED; a capture that is declined is answered 201."""

@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from simulators.magic import magic_amounts
+
 
 @dataclass(frozen=True)
 class Decline:
@@ -112,27 +114,15 @@ CARDS_BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
 
 # In Stripe's units of any currency: 66601.00 USD makes the first. "processing" and the declines are
 # the simulator's own; the rest are kinds of trouble. An amount makes transport trouble once per key.
-MAGIC_AMOUNTS = {
-    66_601_00: "reset_before",
-    66_602_00: "reset_after",
-    66_603_00: "timeout_before",
-    66_604_00: "timeout_after",
-    66_605_00: "500_before",
-    66_606_00: "500_after",
-    66_607_00: "hang",
-    66_608_00: "html_after",
-    66_609_00: "empty_after",
-    66_610_00: "429",
-    66_611_00: "callback_duplicate",
-    66_612_00: "callback_late",
-    66_613_00: "callback_reordered",
-    66_614_00: "callback_missing",
-    66_615_00: "callback_before_answer",
-    66_619_00: "callback_bad_signature",
-    66_620_00: "callback_old_timestamp",
-    66_621_00: "processing",
-    66_622_00: "decline",
-    66_623_00: "insufficient_funds",
-}
+MAGIC_AMOUNTS = magic_amounts(
+    {
+        19: "callback_bad_signature",
+        20: "callback_old_timestamp",
+        21: "processing",
+        22: "decline",
+        23: "insufficient_funds",
+    },
+    units=100,
+)
 DECLINING_AMOUNTS = {66_622_00: GENERIC, 66_623_00: INSUFFICIENT}
 PROCESSING_AMOUNT = 66_621_00

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.midtrans.codes import crc, element
+from simulators.qris import crc, element
 
 CHANNELS = {"ID_DANA": ("ID.DANA.WWW", "93600915"), "ID_LINKAJA": ("ID.LINKAJA.WWW", "93600911")}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from simulators.magic import magic_amounts
+
 ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
 PENDING, PAID, SETTLED, EXPIRED = "PENDING", "PAID", "SETTLED", "EXPIRED"
 SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
@@ -33,22 +35,9 @@ REFUSED_REFUNDS = {
 FAILING_REFUNDS = {20_300: "INELIGIBLE_TRANSACTION", 20_301: "INSUFFICIENT_BALANCE"}
 
 # Trouble with the connection comes once per reference.
-MAGIC_AMOUNTS = {
-    66_601: "reset_before",
-    66_602: "reset_after",
-    66_603: "timeout_before",
-    66_604: "timeout_after",
-    66_605: "500_before",
-    66_606: "500_after",
-    66_607: "hang",
-    66_608: "html_after",
-    66_609: "empty_after",
-    66_610: "429",
-    66_611: "callback_duplicate",
-    66_612: "callback_late",
-    66_613: "callback_reordered",
-    66_614: "callback_missing",
-    66_615: "callback_before_answer",
-    66_619: "callback_bad_signature",
-    66_621: "callback_tampered",
-}
+MAGIC_AMOUNTS = magic_amounts(
+    {
+        19: "callback_bad_signature",
+        21: "callback_tampered",
+    }
+)

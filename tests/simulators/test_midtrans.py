@@ -8,7 +8,7 @@ import pytest
 import requests
 
 import simulators
-from simulators.midtrans.codes import crc
+from simulators.qris import crc
 from tests.simulators.conftest import until
 from tests.simulators.midtrans import CHARGE, OTHER_KEY, REFUND, SERVER_KEY, MidtransWire
 
