@@ -3,7 +3,7 @@
 Django truncates every table and makes content types and permissions anew, which takes longer than most tests do.
 """
 
-from django.db import connections
+from django.db import connections, transaction
 from django.test import TransactionTestCase
 from psycopg import sql
 
@@ -19,20 +19,23 @@ def _empty(case: TransactionTestCase) -> None:
     for alias in case._databases_names(include_mirrors=False):  # type: ignore[attr-defined]
         connection = connections[alias]
         tables = sorted(set(connection.introspection.django_table_names(include_views=False)) - KEPT)
-        with connection.cursor() as cursor:
-            cursor.execute(_SOME.join(_has_rows(table).as_string(cursor.connection) for table in tables))
+        with transaction.atomic(using=alias), connection.cursor() as cursor:
+            # Whoever still writes is waited for, as a TRUNCATE does.
+            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_listed(tables)))
+            cursor.execute(sql.SQL(" UNION ALL ").join(_HAS_ROWS.format(t, i) for t, i in map(_named, tables)))
             filled = [table for (table,) in cursor.fetchall()]
-            if filled:
-                # The books' own triggers forbid what is done here, and no order of tables suits every key.
-                deletes = "; ".join(
-                    sql.SQL("DELETE FROM {}").format(sql.Identifier(table)).as_string(cursor.connection)
-                    for table in filled
-                )
-                cursor.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {deletes}; COMMIT")
+            # The books' own triggers forbid what is done here, and no order of tables suits every key.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            for table in filled:
+                cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
 
 
-_SOME = " UNION ALL "
+_HAS_ROWS = sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})")
 
 
-def _has_rows(table: str) -> sql.Composed:
-    return sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(table), sql.Identifier(table))
+def _named(table: str) -> tuple[sql.Literal, sql.Identifier]:
+    return sql.Literal(table), sql.Identifier(table)
+
+
+def _listed(tables: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, tables))

@@ -73,12 +73,11 @@ def is_paid_once_after(world, shop, schedule, ahead):
 def test_a_worker_killed_while_the_provider_is_asked_charges_once(world, shop):
     schedule = scheduled(shop)
     ahead = ahead_of(schedule)
-    world.stripe.post("settings", answer_seconds=8.0)
+    world.stripe.trouble("hang", CREATE, seconds=5.0)
     with worker(ahead) as process:
-        until(Payment.objects.exists, seconds=PATIENCE)
+        until(lambda: not world.stripe.waiting(), seconds=PATIENCE)
         process.kill()
         process.wait()
-    world.stripe.post("settings", answer_seconds=0.0)
     until(world.stripe.entries, seconds=PATIENCE)  # Stripe has charged, and nobody has heard
     assert [(charge.number, charge.outcome) for charge in ScheduleCharge.objects.all()] == [(1, "open")]
     assert Payment.objects.get().state == "created"

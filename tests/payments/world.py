@@ -87,6 +87,10 @@ class Company:
     def trouble(self, do: str, on: str = "*", **more: Any) -> None:
         self.post("trouble", do=do, on=on, **more)
 
+    def waiting(self) -> list[dict[str, Any]]:
+        """The trouble that has not befallen a call yet."""
+        return self._http.get(f"{self.url}/_simulator/trouble", timeout=PATIENCE).json()["waiting"]
+
     def simulate(self, payment: dict[str, Any] | str, outcome: str, **more: Any) -> Any:
         """Let the payer do something; a payment is known by its reference, as its id may be lost."""
         if isinstance(payment, str):
