@@ -25,7 +25,7 @@ from ledger.facts import Fact
 from payments.models import Attempt, Operation, Payment, Receipt, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Kind, Order, ReceiptKind
-from payments.services import operations, posting
+from payments.services import confirming, operations, posting
 from payments.services.choosing import check_carries
 from payments.services.disputing import check_undisputed
 from payments.services.locking import lock_attempt
@@ -49,7 +49,7 @@ def capture_payment(payment: Payment, *, amount: int | None, claim: Claim, by: s
         record(attempt, asked_amount=money.amount)
         return prepare(attempt, Kind.CAPTURE, by=by, money=money, sending=True)
 
-    return _change(payment, ready, claim=claim, refusal=NotCapturable)
+    return _change(payment, ready, claim=claim, by=by, refusal=NotCapturable)
 
 
 def cancel_payment(payment: Payment, *, claim: Claim, by: str) -> Payment:
@@ -60,7 +60,7 @@ def cancel_payment(payment: Payment, *, claim: Claim, by: str) -> Payment:
         record(attempt, closing_as=PaymentState.CANCELLED)
         return prepare(attempt, Kind.CANCEL, by=by, money=locked.money, sending=True)
 
-    return _change(payment, ready, claim=claim, refusal=NotCancellable)
+    return _change(payment, ready, claim=claim, by=by, refusal=NotCancellable)
 
 
 def _check_cancellable(payment: Payment, attempt: Attempt) -> None:
@@ -76,13 +76,15 @@ def _check_cancellable(payment: Payment, attempt: Attempt) -> None:
 
 
 def _change(
-    payment: Payment, ready: Callable[[Payment, Attempt], Prepared], *, claim: Claim, refusal: type[Conflict]
+    payment: Payment, ready: Callable[[Payment, Attempt], Prepared], *, claim: Claim, by: str, refusal: type[Conflict]
 ) -> Payment:
     attempt = _current_attempt(payment)
     with place_in_flight(attempt.account):
         try:
             with transaction.atomic():
                 locked = lock_attempt(attempt)
+                if locked.payment.state == PaymentState.AUTHORIZED:
+                    confirming.took_effect(locked, by=by)
                 operation, order = ready(locked.payment, locked)
                 claim.bind(payment.pk, operation)
         except IntegrityError as error:

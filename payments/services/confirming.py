@@ -39,6 +39,19 @@ def payer_is_back(payment: Payment) -> None:
         _begin(attempt, by="payer")
 
 
+def took_effect(attempt: Attempt, *, by: str) -> None:
+    """What is held was confirmed, whoever still waits for that answer: it stands in no capture's or cancel's way.
+
+    The caller holds the locks.
+    """
+    under_way = (OperationState.SENDING, OperationState.UNKNOWN)
+    for confirmation in Operation.objects.select_for_update().filter(
+        attempt=attempt, kind=Kind.CONFIRM, state__in=under_way
+    ):
+        because = "what it was to bring about is held"
+        move(confirmation, OperationState.SUCCEEDED, by=by, because=because, due_at=None, claim=None, tries=0)
+
+
 def is_wanted(attempt: Attempt) -> bool:
     """Whether the payment still goes on with this attempt: nothing is collected after its time or its end."""
     payment = attempt.payment

@@ -8,11 +8,12 @@ import requests
 from core import clock
 from events.models import Callback
 from merchants import doors
-from payments.models import Attempt
+from payments.models import Attempt, Operation
 from tests.payments.world import (
     Company,
     attention,
     counters,
+    operation,
     operations_of,
     path_of,
     reaches,
@@ -116,6 +117,32 @@ def test_a_manual_capture_is_held_first_and_collected_on_request(world, shop, ac
     reaches(shop, payment, "authorized")
     paid = shop.api.post(f"payments/{payment['id']}/capture", amount=1000)
     assert (paid["state"], paid["captured_amount"]) == ("succeeded", 1000)
+
+
+AUTHORIZE = "POST /v2/checkout/orders/{order}/authorize"
+
+
+@pytest.mark.parametrize("change", ["capture", "cancel"])
+def test_what_is_held_can_be_changed_though_its_confirmation_was_never_answered(world, shop, account, paypal, change):
+    payment = pay(shop, capture="manual")
+    paypal.trouble("reset_after", AUTHORIZE)
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "authorized")
+    assert operation(payment, "confirm").state == "unknown"
+    ended = shop.api.post(f"payments/{payment['id']}/{change}")
+    assert ended["state"] == {"capture": "succeeded", "cancel": "cancelled"}[change]
+    assert operations_of(payment) == [("create", "succeeded"), ("confirm", "succeeded"), (change, "succeeded")]
+    assert paypal.calls(AUTHORIZE) == 1
+
+
+def test_what_is_held_can_be_captured_though_whoever_confirmed_it_has_died(world, shop, account, paypal):
+    payment = pay(shop, capture="manual")
+    paypal.trouble("reset_after", AUTHORIZE)
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "authorized")
+    Operation.objects.filter(pk=operation(payment, "confirm").pk).update(state="sending")
+    assert shop.api.post(f"payments/{payment['id']}/capture")["state"] == "succeeded"
+    assert operations_of(payment) == [("create", "succeeded"), ("confirm", "succeeded"), ("capture", "succeeded")]
 
 
 def test_a_declined_card_brings_the_payer_back_and_another_approval_is_collected(world, shop, account, paypal):
