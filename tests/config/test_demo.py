@@ -177,7 +177,7 @@ def test_processes_die_with_us_even_when_we_are_killed(tmp_path):
     us = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     child = int(us.stdout.readline())
     # Until setpriv has asked for it, nothing dies with us.
-    wait_until(lambda: not Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"setpriv"))
+    wait_until(lambda: Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"sleep"))
     us.kill()
     us.communicate()
     wait_until(lambda: not is_alive(child))
