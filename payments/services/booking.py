@@ -145,8 +145,7 @@ def _follow(attempt: Attempt, report: Report, because: Because) -> None:
         case Word.PENDING:
             move(payment, PaymentState.PROCESSING, by=because.by, because=str(because), **_action(payment, report))
         case Word.REQUIRES_ACTION if _code_is_lost(attempt, report, because):
-            record(attempt, failure_code=FailureCode.PROVIDER_UNAVAILABLE, failure_message=_CODE_IS_LOST)
-            close(attempt, PaymentState.FAILED, because)
+            give_up_unseen(attempt, because)
         case Word.REQUIRES_ACTION:
             action = _action(payment, report)
             move(payment, PaymentState.REQUIRES_ACTION, by=because.by, because=str(because), **action)
@@ -176,7 +175,16 @@ def _code_is_lost(attempt: Attempt, report: Report, because: Because) -> bool:
     payment = attempt.payment
     method = REGISTRY[attempt.account.provider].capabilities.methods[payment.method]
     shown = payment.next_action or report.next_action
-    return method.held_by_us and because.source == "query" and not shown and can_close(attempt)
+    return method.held_by_us and because.source == "query" and not shown
+
+
+def give_up_unseen(attempt: Attempt, because: Because) -> None:
+    """End what nobody was shown, and so nobody can pay: closed at its provider first, where that can be done."""
+    record(attempt, failure_code=FailureCode.PROVIDER_UNAVAILABLE, failure_message=_CODE_IS_LOST)
+    if attempt.provider_id and can_close(attempt):
+        close(attempt, PaymentState.FAILED, because)
+    else:
+        end(attempt, PaymentState.FAILED, because)
 
 
 def _action(payment: Payment, report: Report) -> dict[str, object]:

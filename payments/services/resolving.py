@@ -8,6 +8,7 @@ from events import attention, work
 from events.models import Attention
 from events.transitions import move, record
 from payments.models import Dispute, Operation, Payment, Refund
+from payments.providers import REGISTRY
 from payments.providers.base import Kind, Report, Word
 from payments.services import booking, confirming, connections, operations
 from payments.services.booking import Because
@@ -58,6 +59,9 @@ def ask(operation: Operation) -> None:
             if operation.state == OperationState.UNKNOWN and report.word is not Word.UNKNOWN:
                 operations.settle_by(operation, report, because, provider_id=report.provider_id)
         operations.recognise(operation, because)
+        if report is None and _is_lost_unseen(operation):
+            booking.give_up_unseen(operation.attempt, because)
+            operations.settle_by(operation, Report(Word.FAILED), because)
         _expire(operation, was_told=report is not None)
         record(operation, asked=operation.asked + 1)
         schedule(operation)
@@ -80,6 +84,15 @@ def _may_resend(operation: Operation) -> bool:
     """Within the time of its key, and while what it asks for is still wanted."""
     age = clock.now() - (operation.sent_at or operation.created_at)
     return operation.request is not None and declaration(operation).may_resend(age) and _is_wanted(operation)
+
+
+def _is_lost_unseen(operation: Operation) -> bool:
+    """Its answer was lost, it is not sent again, and only that answer could have shown anybody what to pay by."""
+    attempt = operation.attempt
+    if operation.kind != Kind.CREATE or operation.state != OperationState.UNKNOWN or attempt.provider_id:
+        return False
+    method = REGISTRY[attempt.account.provider].capabilities.methods[attempt.payment.method]
+    return method.held_by_us and not _may_resend(operation)
 
 
 def _is_wanted(operation: Operation) -> bool:

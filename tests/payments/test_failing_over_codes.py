@@ -66,6 +66,16 @@ def test_whatever_befalls_the_first_the_merchant_gets_a_code_of_the_second(midtr
     assert events_of(payment) == ["payment.requires_action"]
 
 
+def test_what_never_reached_the_first_is_over_once_it_has_been_asked_about(world, midtrans, accounts, shop, caller):
+    midtrans.trouble("reset_before", CHARGE)
+    payment = code(caller)
+    with world.later(seconds=20):
+        assert operations_of(payment) == [("create", "failed"), ("create", "succeeded")]
+    assert caller.get(f"payments/{payment['id']}")["state"] == "requires_action"
+    assert midtrans.calls(CHARGE) == 2
+    assert attention() == []
+
+
 def test_what_turns_out_to_wait_at_the_first_is_closed_there(world, midtrans, accounts, shop, caller):
     midtrans.trouble("timeout_after", CHARGE)
     payment = code(caller)

@@ -6,7 +6,7 @@ from core import qris
 from core.money import Money
 from events.models import Callback
 from merchants import doors
-from tests.payments.world import Company, attention, counters, path_of, receipts_of, until
+from tests.payments.world import Company, attention, counters, operations_of, path_of, receipts_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +64,31 @@ def test_an_invoice_whose_answer_was_lost_is_found_and_made_once(world, xendit, 
         assert caller.get(f"payments/{payment['id']}")["state"] == "requires_action"
     assert len(xendit.entries()) == 1
     assert xendit.calls("POST /v2/invoices") == 1
+
+
+@pytest.mark.parametrize("trouble", ["reset_before", "reset_after"])
+def test_a_code_whose_answer_was_lost_was_shown_to_nobody_and_ends(world, xendit, account, caller, trouble):
+    xendit.trouble(trouble, "POST /qr_codes")
+    payment = pay(caller)
+    assert (payment["state"], payment["next_action"]) == ("processing", None)
+    with world.later(seconds=20):
+        ended = caller.get(f"payments/{payment['id']}")
+    assert (ended["state"], ended["failure"]["code"]) == ("failed", "provider_unavailable")
+    assert operations_of(payment) == [("create", "failed")]
+    assert xendit.calls("POST /qr_codes") == 1
+    assert attention() == []
+
+
+def test_money_on_a_code_that_was_given_up_is_booked_all_the_same(world, xendit, account, caller):
+    xendit.post("settings", webhook_url=doors.callback_url(account, "notifications"))
+    xendit.trouble("reset_after", "POST /qr_codes")
+    payment = pay(caller)
+    with world.later(seconds=20):
+        assert caller.get(f"payments/{payment['id']}")["state"] == "failed"
+    [entry] = xendit.entries()
+    xendit.simulate(entry["id"], "approve")
+    world.work_until(lambda: counters(payment) == (4_550_000, 0, 0))
+    assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
 
 
 def test_an_invoice_is_cancelled(xendit, account, caller):
