@@ -155,8 +155,7 @@ def _perform(company: Company, outcome: Outcome) -> None:
         inbox=company.inbox,
         teller=teller,
         web=places.url,
-        phone=places.simulator(list(REGISTRY).index("mpesa")),
-        code_simulators=_simulators_of_codes(places),
+        simulators={name: places.simulator(place) for place, name in enumerate(REGISTRY)},
         require_alive=processes.require_alive,
     )
     story.connect_webhooks(credentials)
@@ -166,13 +165,6 @@ def _perform(company: Company, outcome: Outcome) -> None:
 
     show_trial_balance(teller)
     outcome.books_balance = True
-
-
-def _simulators_of_codes(places: Places) -> tuple[str, str]:
-    from config.demonstration.seeding import CODES
-
-    first, second = (places.simulator(list(REGISTRY).index(name)) for name in CODES)
-    return first, second
 
 
 def _complain(problem: Exception) -> None:

@@ -30,10 +30,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from config.demonstration import seeding
+from config.demonstration import seeding, till
 from config.demonstration.credentials import Credentials
 from core.http import HttpFault, Request, send
 from ledger import checking
+from merchants.models import Merchant
 from payments.providers import REGISTRY
 
 SECONDS_TO_BE_HEALTHY = 60.0
@@ -57,12 +58,12 @@ class Opening:
         self._start_simulators()
         with self.teller.step("database migrated"):
             _migrate()
-        self._start_company()
         with self.teller.step("the providers' simulators healthy"):
             for name in REGISTRY:
                 self._await(name, partial(_answers, f"{seeding.simulator(self.places, name)}/_simulator/health"))
-        with self.teller.step("demo merchant, accounts and staff seeded"):
-            self._seed()
+        with self.teller.step("demo merchant, accounts, staff and till seeded"):
+            merchant = self._seed()
+        self._start_company(merchant)
         with self.teller.step("web server healthy"):
             self._await("web server", partial(_answers, f"{self.places.url}/readyz"))
         with self.teller.step("worker healthy"):
@@ -76,7 +77,11 @@ class Opening:
             "simulators", sys.executable, "-m", "simulators", "--base-port", port, "--host", HOST, "--data", memory
         )
 
-    def _start_company(self) -> None:
+    def _start_company(self, merchant: Merchant) -> None:
+        # What may be read of the till is a setting: the merchant comes before the company's processes.
+        environment = self.processes.environment
+        databases = till.setting(environment["DATABASE_URL"], merchant=merchant.pk)
+        self.processes.environment = {**environment, "ORDER_DATABASES": databases}
         start, python = self.processes.start, sys.executable
         web = ("--interface", "wsgi", "--host", HOST, "--port", str(self.places.web_port))
         sizes = ("--workers", str(WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS))
@@ -87,7 +92,7 @@ class Opening:
         start("worker", *celery, "worker", "--pool", "threads", "--concurrency", str(WORKER_THREADS))
         start("beat", *celery, "beat", "--pidfile=")
 
-    def _seed(self) -> None:
+    def _seed(self) -> Merchant:
         merchant = seeding.find_merchant(self.credentials)
         if merchant is None:
             merchant = seeding.seed_merchant(self.credentials, places=self.places)
@@ -96,7 +101,9 @@ class Opening:
         seeding.write_tariffs(merchant)
         seeding.connect_stripe(merchant, places=self.places)
         seeding.seed_staff(self.credentials)
+        till.open_till()
         self.credentials.write(self.places.credentials)
+        return merchant
 
     def _await(self, who: str, is_healthy: Callable[[], bool]) -> None:
         deadline = time.monotonic() + SECONDS_TO_BE_HEALTHY

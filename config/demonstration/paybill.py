@@ -1,19 +1,17 @@
 """Money that comes by itself: a payer uses the paybill unasked, and the merchant says whose payment it is."""
 
-import json
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from config.demonstration.controls import control
 from config.demonstration.shop import Shop
 from config.demonstration.telling import CannotGoOn
-from core.http import HttpFault, Request, send
 from core.money import Money
 
 SHORT_CODE, REFERENCE, SHILLINGS = "600111", "DEMO-4", 300
-_DEADLINE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +65,7 @@ class Paybill:
             "reference": REFERENCE,
             "phone": f"25472{random.randrange(10**7):07}",
         }
-        url = f"{self.simulator}/_simulator/simulate"
-        request = Request("POST", url, {"Content-Type": "application/json"}, json.dumps(asked).encode())
-        try:
-            paid = json.loads(send(request, deadline=_DEADLINE_SECONDS).body)
-        except (HttpFault, ValueError) as fault:
-            raise CannotGoOn(f"{url} does not answer: {fault}") from fault
+        paid = control(self.simulator, "simulate", **asked)
         if paid.get("state") != "paid":
             raise CannotGoOn(f"The payment to the paybill was not let through: {paid}.")
         return str(paid["id"])

@@ -50,7 +50,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
 These are what the simulators accept: public test values, printed by `make simulators`.
 """
 
-_APPLICATIONS = ("events", "ledger", "merchants", "payments")
+_APPLICATIONS = ("events", "ledger", "merchants", "orders", "payments", "reconciliation")
 _NOT_FOR_OPERATORS = ("set_credentials",)
 _WRITTEN_BY_OPERATORS = ("add_feeschedule",)
 _DEADLINE_SECONDS = 10.0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
-from config.demonstration.codes import Codes
 from config.demonstration.credentials import Credentials
 from config.demonstration.paybill import Paybill
 from config.demonstration.receiver import Inbox
@@ -32,6 +31,7 @@ class Outcome:
     """What a run achieved, as its last line of JSON tells it."""
 
     payments_succeeded: int = 0
+    orders_paid: int = 0
     refunds_succeeded: int = 0
     webhooks_verified: int = 0
     books_balance: bool = False
@@ -41,15 +41,14 @@ class Outcome:
 class Story:
     """`require_alive` is asked while waiting, and raises when one of our processes has died.
 
-    `code_simulators` are those of the accounts that issue codes, in the order in which they are asked.
+    `simulators` are their addresses by name.
     """
 
     shop: Shop
     inbox: Inbox
     teller: Teller
     web: str
-    phone: str
-    code_simulators: tuple[str, str]
+    simulators: dict[str, str]
     require_alive: Callable[[], None]
 
     def connect_webhooks(self, credentials: Credentials) -> None:
@@ -78,7 +77,11 @@ class Story:
         outcome.payments_succeeded += 1
         self._receive_by_paybill()
         outcome.payments_succeeded += 1
-        self._pay_by_code()
+        for pay in self._lunch_hour():
+            pay()
+            outcome.payments_succeeded += 1
+            outcome.orders_paid += 1
+        self._reconcile()
         outcome.payments_succeeded += 1
         for payment in (paid_by_card, paid_by_phone):
             self._refund(payment)
@@ -105,18 +108,40 @@ class Story:
         if not prompt:
             raise CannotGoOn(f"M-Pesa did not take the payment: {payment['failure'] or payment['state']}.")
         with self._timed() as line:
-            _visit("POST", f"{self.phone}/_simulator/phone", {"id": prompt, "outcome": "approve"})
+            _visit("POST", f"{self.simulators['mpesa']}/_simulator/phone", {"id": prompt, "outcome": "approve"})
             line("the payer enters the PIN on the phone")
         return self._await("payments", payment["id"], "callback in, proved by a query: payment succeeded")
 
     def _receive_by_paybill(self) -> None:
         self.teller.say("\n  Money that comes by itself to the M-Pesa paybill")
-        Paybill(shop=self.shop, simulator=self.phone, timed=self._timed, patiently=self._patiently).receive()
+        Paybill(
+            shop=self.shop, simulator=self.simulators["mpesa"], timed=self._timed, patiently=self._patiently
+        ).receive()
 
-    def _pay_by_code(self) -> None:
-        self.teller.say("\n  A QRIS code, with the first provider down")
-        first, second = self.code_simulators
-        Codes(shop=self.shop, first=first, second=second, timed=self._timed, paid=self._await).pay()
+    def _lunch_hour(self) -> Iterator[Callable[[], Any]]:
+        from config.demonstration.lunch import Lunch
+
+        self.teller.say("\n  Lunch at a counter, paid by QRIS")
+        lunch = Lunch(
+            shop=self.shop, simulators=self.simulators, timed=self._timed, paid=self._await, patiently=self._patiently
+        )
+        store, sources = lunch.open()
+        self.teller.say("\n  An order that the POS rang up")
+        yield lambda: lunch.pay_pos_order(store, sources["pos"])
+        self.teller.say("\n  An order of the ERP, with the first provider down")
+        yield lambda: lunch.pay_erp_order(store, sources["erp"])
+
+    def _reconcile(self) -> None:
+        from config.demonstration.nightly import Nightly
+
+        self.teller.say("\n  A payment whose answer and callback are lost, found by reconciliation")
+        Nightly(
+            shop=self.shop,
+            simulator=self.simulators["mpesa"],
+            timed=self._timed,
+            paid=self._await,
+            patiently=self._patiently,
+        ).repair()
 
     def _pay_by_card(self) -> dict[str, Any]:
         self.teller.say("\n  A card payment with 3-D Secure")
