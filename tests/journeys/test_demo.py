@@ -129,7 +129,7 @@ def test_a_second_run_keeps_the_merchant_and_its_key(demo):
     first = Credentials.read(demo.places.credentials)
     code, summary, told = demo.run_once()
     assert code == 0, told
-    assert summary["webhooks_verified"] == 15
+    assert summary["webhooks_verified"] == 20
     assert Credentials.read(demo.places.credentials) == first
 
 
