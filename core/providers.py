@@ -7,6 +7,7 @@ ProviderFault
 │   ├── TokenRejected    the access token was refused; a fresh one may be tried once
 │   └── Misconfigured    credentials or account options are wrong; a person must act
 ├── OutcomeUnknown       it may or may not have happened: ask, never guess
+│   └── NotShown         the provider was asked, and shows nothing of it; it may be on its way
 └── CallbackRefused      a callback that must move nothing
     ├── Forged           the signature or the address does not fit
     └── Unreadable       the body is not what the provider's documentation describes
@@ -58,6 +59,10 @@ class Misconfigured(NothingCreated):
 
 
 class OutcomeUnknown(ProviderFault):
+    pass
+
+
+class NotShown(OutcomeUnknown):
     pass
 
 

@@ -17,7 +17,7 @@ from core import qris
 from core.companies import bayarind as wire
 from core.http import Request, Response
 from core.money import Money
-from core.providers import Forged, Misconfigured, NothingCreated, OutcomeUnknown
+from core.providers import Forged, Misconfigured, NothingCreated, NotShown, OutcomeUnknown
 from core.signatures import BadSignature
 from payments.providers.base import (
     Admission,
@@ -210,7 +210,7 @@ class Classic(Protocol):
         listed = [wire.in_lower_case(row) for row in rows] if isinstance(rows, list) else []
         told = next((row for row in listed if row.get("transactionno") == order.reference), None)
         if told is None:
-            raise OutcomeUnknown("an answer that does not show the payment")
+            raise NotShown("an answer that does not show the payment")
         status = wire.word(told["transactionstatus"])
         known = Word(self.options.status_words.get(status) or _STATUS_WORDS.get(status, Word.UNKNOWN))
         if known is Word.UNKNOWN and status in _SAYS_NOTHING:

@@ -23,6 +23,7 @@ from core.providers import (
     Lookup,
     Misconfigured,
     NothingCreated,
+    NotShown,
     OperationDeclaration,
     OutcomeUnknown,
     Proof,
@@ -291,7 +292,7 @@ class Ipaymu(PaymentProvider[Credentials, Options]):
         is_over = order.expires_at is not None and order.expires_at + _AFTER_THE_END <= self.connection.now()
         if is_whole and is_over and order.provider_id:
             return Report(Word.EXPIRED, order.provider_id, "no transaction")
-        raise OutcomeUnknown("the history shows no transaction of our reference")
+        raise (NotShown if is_whole else OutcomeUnknown)("the history shows no transaction of our reference")
 
     def _find(self, order: Order, response: Response) -> tuple[list[str], bool]:
         """The numbers of our transactions, and whether all lists were read that may hold one."""

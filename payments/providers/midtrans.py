@@ -26,6 +26,7 @@ from core.providers import (
     Lookup,
     Misconfigured,
     NothingCreated,
+    NotShown,
     OperationDeclaration,
     OutcomeUnknown,
     Proof,
@@ -298,7 +299,8 @@ class Midtrans(PaymentProvider[Credentials, Options]):
         try:
             told = _transaction_shown(response)
         except NothingCreated as refused:
-            raise OutcomeUnknown(f"answer {refused.provider_code} to a question") from refused
+            fault = NotShown if refused.provider_code == "404" else OutcomeUnknown
+            raise fault(f"answer {refused.provider_code} to a question") from refused
         report = self._own(told, order)
         return _understood(find_refund, told, order) if order.kind is Kind.REFUND else report
 

@@ -23,6 +23,7 @@ from core.providers import (
     Forged,
     Lookup,
     NothingCreated,
+    NotShown,
     OperationDeclaration,
     OutcomeUnknown,
     Proof,
@@ -312,7 +313,7 @@ class Paypal(PaymentProvider[Credentials, Options]):
         for refund in reading.payments_of(told, "refunds"):
             if refund["id"] == order.target_id or refund.get("invoice_id") == order.operation_key:
                 return reading.read_refund(refund, self._words)
-        raise OutcomeUnknown("no refund with our key is listed")
+        raise NotShown("no refund with our key is listed")
 
     def fetch_cost(self, order: Order) -> Step:
         return self.fetch(replace(order, kind=Kind.CREATE))

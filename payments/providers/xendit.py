@@ -23,6 +23,7 @@ from core.providers import (
     Lookup,
     Misconfigured,
     NothingCreated,
+    NotShown,
     OperationDeclaration,
     OutcomeUnknown,
     Proof,
@@ -313,7 +314,9 @@ class Xendit(PaymentProvider[Credentials, Options]):
     def _read_found_invoice(self, order: Order, response: Response) -> Report:
         """Xendit lets a reference stand on several invoices; ours stands on one."""
         ours = [item for item in objects(response) if item.get("external_id") == order.reference]
-        if len(ours) != 1:
+        if not ours:
+            raise NotShown("no invoice has our reference")
+        if len(ours) > 1:
             raise OutcomeUnknown(f"{len(ours)} invoices with our reference")
         return self._invoice(order, ours[0])
 
@@ -340,7 +343,7 @@ class Xendit(PaymentProvider[Credentials, Options]):
             listed(answer_to_a_question(response)),
         )
         if found is None:
-            raise OutcomeUnknown("no such refund is listed")
+            raise NotShown("no such refund is listed")
         return self._refund(order, found)
 
     def _read_refunds_of_code(self, order: Order, response: Response) -> Report:
@@ -351,7 +354,7 @@ class Xendit(PaymentProvider[Credentials, Options]):
             found = understood(partial(find_refund, key="", refund_id=order.target_id), refunds)
             if found is not None:
                 return self._refund(order, found)
-        raise OutcomeUnknown("no such refund is listed")
+        raise NotShown("no such refund is listed")
 
     def _refund(self, order: Order, told: Mapping[str, Any]) -> Report:
         report, money = understood(read_refund, told, self.options.words), understood(refunded_money, told)

@@ -226,7 +226,13 @@ def _give_way(operation: Operation, outcome: ProviderFault, following: Operation
 
 def conclude_unsent(operation: Operation, *, by: str) -> None:
     """A person has proven that the write of unknown outcome never arrived. The caller holds the locks."""
-    because = Because(by=by, source="person", detail="a person has found nothing of it at the provider")
+    conclude_absent(
+        operation, Because(by=by, source="person", detail="a person has found nothing of it at the provider")
+    )
+
+
+def conclude_absent(operation: Operation, because: Because) -> None:
+    """The provider shows nothing of a write, long after it would have. The caller holds the locks."""
     _conclude_nothing(operation, NothingCreated(because.detail, code=FailureCode.PROVIDER_UNAVAILABLE), because)
 
 

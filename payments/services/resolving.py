@@ -1,9 +1,11 @@
 """The resolver: asks about every open or unknown operation until it is known, or hands it to a person."""
 
+from dataclasses import replace
+
 from django.db import transaction
 
 from core import clock
-from core.providers import Lookup, NothingCreated, OutcomeUnknown, Unsupported
+from core.providers import Lookup, NothingCreated, NotShown, OutcomeUnknown, Unsupported
 from events import attention, work
 from events.models import Attention
 from events.transitions import move, record
@@ -19,6 +21,7 @@ from payments.services.preparing import declaration, order_for, prepare
 from payments.states import AttemptState, OperationState, PaymentState
 
 BY = "resolver"
+_SHOWS_NOTHING = "the provider was asked until long after it would have shown it, and has nothing of it"
 
 
 def resolve(operation: Operation) -> None:
@@ -50,7 +53,7 @@ def ask(operation: Operation) -> None:
     """Find out, by the ways that the provider declares; then expire what has outlived its time."""
     if operation.state == OperationState.UNKNOWN and _may_resend(operation):
         operation = operations.resend(operation)
-    report = None if _is_known(operation) else _fetch(operation)
+    report, shows_nothing = (None, False) if _is_known(operation) else _fetch(operation)
     because = Because(by=BY, source="query", detail=f"asked about {operation.kind}")
     with transaction.atomic():
         operation = lock_operation(operation)
@@ -66,7 +69,10 @@ def ask(operation: Operation) -> None:
         record(operation, asked=operation.asked + 1)
         schedule(operation)
         if operation.due_at is None and not is_settled(operation, operation.state):
-            _hand_over(operation)
+            if shows_nothing and operation.state == OperationState.UNKNOWN:
+                operations.conclude_absent(operation, replace(because, detail=_SHOWS_NOTHING))
+            else:
+                _hand_over(operation)
 
 
 def _is_known(operation: Operation) -> bool:
@@ -111,25 +117,28 @@ def _is_wanted(operation: Operation) -> bool:
     return attempt.state == AttemptState.OPEN and booking.leads(attempt) and not is_over
 
 
-def _fetch(operation: Operation) -> Report | None:
-    """The provider's answer to our question; None where it cannot be asked, or did not say."""
+def _fetch(operation: Operation) -> tuple[Report | None, bool]:
+    """The provider's answer to our question, None where it cannot be asked, or did not say; and whether it answered,
+
+    and shows nothing of ours.
+    """
     lookup = declaration(operation).lookup
     known = operation.attempt.provider_id if operation.refund is None else operation.provider_id
     if lookup is Lookup.NONE or (lookup is Lookup.BY_ID and not known):
-        return None
+        return None, False
     if lookup is Lookup.ASYNCHRONOUS:
         look_up(operation, target_id="")
-        return None
+        return None, False
     provider = connections.connect(operation.attempt.account)
     try:
-        return connections.ask(provider, provider.fetch(order_for(operation)), purpose="fetch")
-    except (NothingCreated, OutcomeUnknown, Unsupported):
-        return None
+        return connections.ask(provider, provider.fetch(order_for(operation)), purpose="fetch"), False
+    except (NothingCreated, OutcomeUnknown, Unsupported) as fault:
+        return None, isinstance(fault, NotShown)
 
 
 def fetch_attempt(operation: Operation) -> Report | None:
     """Ask about the payment of a CREATE operation right now, for a callback that only triggers a query."""
-    return _fetch(_load(operation))
+    return _fetch(_load(operation))[0]
 
 
 def look_up(operation: Operation, *, target_id: str) -> None:

@@ -79,6 +79,20 @@ def test_a_banks_number_whose_answer_was_lost_is_found_by_our_reference(world, i
     assert (ipaymu.calls(DIRECT), len(ipaymu.entries())) == (1, 1)
 
 
+def test_a_banks_number_that_never_was_is_asked_about_for_a_week_and_then_given_up(
+    world, ipaymu, account, shop, caller
+):
+    ipaymu.trouble("reset_before", DIRECT)
+    payment = pay(caller, "virtual_account", channel="bni")
+    for hours in (1, 4, 13, 26, 73):
+        with world.later(hours=hours):
+            assert caller.get(f"payments/{payment['id']}")["state"] == "processing"
+    with world.later(days=7, hours=2):
+        ended = caller.get(f"payments/{payment['id']}")
+    assert (ended["state"], ended["failure"]["code"]) == ("failed", "provider_unavailable")
+    assert attention() == []
+
+
 def test_a_page_is_known_by_its_session_and_its_money_by_its_transaction(ipaymu, account, shop, caller):
     payment = pay(caller, "hosted_page", return_url="https://shop.example/back")
     assert payment["next_action"]["type"] == "redirect"

@@ -119,6 +119,36 @@ def test_a_payment_is_refunded_in_parts(world, xendit, account, caller):
     assert counters(payment)[0] == 4_550_000
 
 
+@pytest.mark.parametrize("method", ["qris", "hosted_page"])
+def test_a_refund_that_never_arrived_is_asked_about_for_a_week_and_then_given_up(
+    world, xendit, account, caller, method
+):
+    payment = pay(caller, method, return_url="https://shop.example/back")
+    xendit.simulate(payment, "approve")
+    with world.later(seconds=20):
+        xendit.trouble("reset_before", "POST /qr_codes/payments/{id}/refunds" if method == "qris" else "POST /refunds")
+        refund = caller.post(f"payments/{payment['id']}/refunds", 201)
+    for days in (1, 3):
+        with world.later(days=days, minutes=5):
+            assert caller.get(f"refunds/{refund['id']}")["state"] == "pending"
+    with world.later(days=7, minutes=5):
+        assert caller.get(f"refunds/{refund['id']}")["state"] == "failed"
+        assert counters(payment) == (4_550_000, 0, 0)
+    assert attention() == []
+
+
+def test_an_invoice_that_never_arrived_is_asked_about_past_its_life_and_then_given_up(world, xendit, account, caller):
+    xendit.trouble("reset_before", "POST /v2/invoices")
+    payment = pay(caller, "hosted_page", return_url="https://shop.example/back")
+    with world.later(hours=25):
+        assert caller.get(f"payments/{payment['id']}")["state"] == "processing"
+    with world.later(days=2):
+        world.work()
+    with world.later(days=3, minutes=5):
+        assert caller.get(f"payments/{payment['id']}")["state"] == "failed"
+    assert attention() == []
+
+
 def test_a_webhook_is_taken_in_at_our_door_and_a_forged_one_is_kept_apart(xendit, account, caller):
     xendit.post("settings", webhook_url=doors.callback_url(account, "notifications"))
     xendit.simulate(pay(caller), "approve", callback="bad_signature")
