@@ -67,10 +67,14 @@ def gave_way() -> int:
 
 
 class Comparison:
-    """One look at both sides. `finally_` also demands that what nobody can answer was handed to a person."""
+    """One look at both sides. `finally_` also demands that what nobody can answer was handed to a person.
 
-    def __init__(self, books: Books, receiver: Receiver, *, finally_: bool = False) -> None:
-        self._books, self._receiver, self._finally = books, receiver, finally_
+    `days_later` demands that no payment is unknown: only a reversal may be whose answer and result were both lost.
+    """
+
+    def __init__(self, books: Books, receiver: Receiver, *, finally_: bool = False, days_later: bool = False) -> None:
+        self._books, self._receiver = books, receiver
+        self._finally, self._days_later = finally_, days_later
         self._answered = {hash_of_token(url) for url in books.answered}
         self._listed = set(Attention.objects.filter(reason="unknown", closed_at=None).values_list("subject", flat=True))
         self._paid_by_hand: set[str] = set()
@@ -89,12 +93,14 @@ class Comparison:
         for company in ALL:
             entries = {"stripe": stripe, "mpesa": mpesa}.get(company.name) or self._books.entries(company.name)
             if company.ways:
-                asked = Asked(company, entries, finally_=self._finally)
+                asked = Asked(company, entries, finally_=self._finally, days_later=self._days_later)
                 asked.compare()
                 self.findings.wrong += asked.wrong
                 self.findings.unknown += asked.unknown
             self._compare_refunds(company.name, _by_reference(entries, "refund", by=company.refunds_by))
-        ours = (_counters(), _books(), _operations(), _saved_methods(), _callbacks(), _events(self._receiver))
+        ours = [_counters(), _books(), _saved_methods(), _callbacks()]
+        # Nobody delivers what the nights have brought about: the processes have ended by then.
+        ours += [_unknown_payments()] if self._days_later else [_operations(), _events(self._receiver)]
         for complaint in chain.from_iterable(ours):
             self._wrong(complaint)
         return self.findings
@@ -120,6 +126,9 @@ class Comparison:
         # Expired before its provider's word came, which the attempt then took.
         if payment.state == "expired" and attempt.state == state == "failed":
             return
+        # What M-Pesa's list, read while it could have shown it, has no money of.
+        if payment.state == "expired" and attempt.state == "abandoned" and state in ("nothing", "failed"):
+            return
         # By a receipt of its own, whatever became of the prompt; that is compared by itself.
         if attempt.pk in self._paid_by_hand:
             return
@@ -133,7 +142,7 @@ class Comparison:
     def _is_unanswerable(self, provider: str, attempt: Attempt) -> bool:
         """A prompt whose answer was lost, and about which no callback has come through."""
         lost = provider == "mpesa" and not attempt.provider_id and attempt.payment.state == "expired"
-        return lost and not self._was_told(attempt.operations.filter(kind="create"))
+        return lost and not self._days_later and not self._was_told(attempt.operations.filter(kind="create"))
 
     def _compare_refunds(self, provider: str, entries: dict[str, list[Entry]]) -> None:
         refunds = Refund.objects.filter(attempt__account__provider=provider).select_related("payment", "attempt")
@@ -151,6 +160,8 @@ class Comparison:
     def _compare_refund(self, provider: str, refund: Refund, operation: Operation, entry: Entry | None) -> None:
         state = entry["state"] if entry else "nothing"
         told = f"{refund.pk} of {refund.payment_id} is {refund.state}, at {provider} {state}"
+        if entry is None and refund.state == "failed" and operation.state == "failed" and provider in CANNOT_REPLAY:
+            return
         if entry is None and provider in CANNOT_REPLAY and refund.state == "pending" and operation.due_at is not None:
             # It is asked about for as long as it may still come.
             self.findings.unknown.append(f"{told}; {_story(refund)}")
@@ -240,6 +251,12 @@ def _operations() -> Iterator[str]:
     unknown = Operation.objects.filter(state="unknown", attempt__account__provider="stripe")
     for operation in unknown:
         yield f"{operation.pk}: {operation.kind} of {operation.attempt_id} is unknown, and Stripe can be asked"
+
+
+def _unknown_payments() -> Iterator[str]:
+    for operation in Operation.objects.filter(state="unknown").exclude(kind="lookup"):
+        if operation.refund_id is None or operation.attempt.account.provider != "mpesa":
+            yield f"{operation.pk}: {operation.kind} of {operation.attempt.payment_id} is unknown still, days later"
 
 
 def _callbacks() -> Iterator[str]:

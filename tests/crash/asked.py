@@ -16,10 +16,13 @@ def minor(entry: Entry) -> int:
 
 
 class Asked:
-    """One look at both sides. `finally_` demands that nothing is asked about any more."""
+    """One look at both sides. `finally_` demands that nothing is asked about any more but what may still come,
 
-    def __init__(self, company: Company, entries: list[Entry], *, finally_: bool) -> None:
-        self._company, self._finally = company, finally_
+    `days_later` that nothing is.
+    """
+
+    def __init__(self, company: Company, entries: list[Entry], *, finally_: bool, days_later: bool) -> None:
+        self._company, self._finally, self._days_later = company, finally_, days_later
         self._entries: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             if entry["kind"] == "payment":
@@ -51,7 +54,8 @@ class Asked:
         rows = attempt.operations.all()
         operations = ", ".join(f"{row.kind} {row.state}" for row in rows)
         # What is not there, and cannot be sent again, is asked about for as long as it may still come.
-        may_wait = not self._finally or (meaning is Meaning.NOTHING and not self._company.replays and not received)
+        may_come = meaning is Meaning.NOTHING and not self._company.replays and not received
+        may_wait = not self._days_later and (may_come or not self._finally)
         is_asked = any(row.due_at is not None for row in rows)
         (self.unknown if is_asked and may_wait else self.wrong).append(f"{told}; {operations}")
 
@@ -68,7 +72,8 @@ class Asked:
             case Meaning.WAITING if attempt.state == AttemptState.OPEN:
                 return state in (PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING)
             case Meaning.WAITING:
-                return not self._company.moves_without_us
+                # A code whose answer was lost stands there, and nobody has seen it.
+                return not self._company.moves_without_us or not attempt.provider_id
             case _:
                 return attempt.state in (AttemptState.FAILED, AttemptState.ABANDONED)
 

@@ -1,0 +1,30 @@
+"""The days after a crash run: M-Pesa's list is read night after night, and what may still have come is asked about."""
+
+from datetime import timedelta
+
+from core import clock
+from events import work
+from payments.models import Operation
+from payments.services import resolving
+from reconciliation import runs
+from reconciliation.models import Discrepancy, Run
+
+_NIGHTS = (timedelta(hours=1), timedelta(hours=14), timedelta(hours=50))
+"""Soon; when no payer could pay any more; and when the list reaches no further back."""
+_AFTER_ALL_QUESTIONS = timedelta(days=8)
+
+
+def go_by() -> None:
+    """Only what is unknown sees the days go by: the simulators' clocks stand, and much would end that they hold."""
+    for night in _NIGHTS:
+        with clock.shifted(night):
+            runs.begin_all(occasion=Run.Occasion.NIGHTLY)
+            work.drain(runs.QUEUE)
+    with clock.shifted(_AFTER_ALL_QUESTIONS):
+        asked = Operation.objects.filter(state="unknown", due_at__isnull=False)
+        for operation in asked.exclude(attempt__account__provider="mpesa"):
+            resolving.resolve(operation)
+
+
+def repaired() -> int:
+    return Discrepancy.objects.filter(outcome=Discrepancy.Outcome.REPAIRED).count()
