@@ -143,9 +143,12 @@ def _pending(attempt: Attempt) -> Receipt | None:
 
 
 def _fill_pending(attempt: Attempt, moved: MoneyMoved) -> bool:
-    """Give the receipt that a query confirmed without naming it its number (money.md 7)."""
+    """Give the receipt that a query confirmed without naming it its number (money.md 7).
+
+    One in another currency than was asked for is suspended as it is: other money is not what it turns out to be.
+    """
     pending = _pending(attempt)
-    if pending is None:
+    if pending is None or (pending.currency != attempt.payment.currency and pending.money != moved.money):
         return False
     if Receipt.objects.filter(account=attempt.account_id, provider_money_id=moved.provider_money_id).exists():
         return False
