@@ -4,6 +4,7 @@ import logging
 
 from celery import current_app, shared_task
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from config import schedules, standing
 from config.beat import RUNNER
@@ -18,7 +19,7 @@ def run_schedule(name: str) -> None:
     try:
         schedule, moments = schedules.find(name), standing.moments_of(name)
         if schedule and moments:
-            task = current_app.tasks[schedule.task]
+            task = import_string(schedule.task)
             jobs.run(name, moments, lambda: task(*schedule.args))
     finally:
         connection.close()
