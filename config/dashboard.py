@@ -137,7 +137,8 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         (
             ("events.approval", "Approvals", "how_to_reg"),
             ("events.auditentry", "Audit log", "history_edu"),
-            ("django_celery_beat.periodictask", "Schedules", "schedule"),
+            ("events.job", "Schedules", "schedule"),
+            ("django_celery_beat.periodictask", "Times of schedules", "timer"),
             ("auth.user", "Staff", "badge"),
             ("auth.group", "Roles", "groups"),
         ),

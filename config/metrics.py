@@ -18,6 +18,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from psycopg_pool import PoolTimeout
 
+from config import standing
+from core import clock
 from events import outbox, work
 from events.models import Attention
 from merchants.webhook_sending import PARTY
@@ -99,7 +101,7 @@ def _families() -> dict[str, GaugeMetricFamily]:
     """What is read from the database: empty, by a short name."""
     return {
         "up": GaugeMetricFamily(
-            "lango_database_up", "1 while PostgreSQL answers; without it the next four are absent."
+            "lango_database_up", "1 while PostgreSQL answers; without it all of the following are absent."
         ),
         "due": GaugeMetricFamily("lango_queue_due", "Rows that are due and that nobody works on.", labels=["queue"]),
         "oldest": GaugeMetricFamily(
@@ -110,6 +112,20 @@ def _families() -> dict[str, GaugeMetricFamily]:
         ),
         "attention": GaugeMetricFamily(
             "lango_attention_open", "Items on the attention list, by their reason.", labels=["reason"]
+        ),
+        "age": GaugeMetricFamily(
+            "lango_schedule_age_seconds",
+            "For how long a schedule has not succeeded; from its first plan on where it never has.",
+            labels=["schedule"],
+        ),
+        "took": GaugeMetricFamily(
+            "lango_schedule_seconds", "What the last run of a schedule took.", labels=["schedule"]
+        ),
+        "failures": GaugeMetricFamily(
+            "lango_schedule_failures", "Failures of a schedule in a row; 0 after a success.", labels=["schedule"]
+        ),
+        "late": GaugeMetricFamily(
+            "lango_schedule_late", "1 while a schedule that is on has not run in its time.", labels=["schedule"]
         ),
     }
 
@@ -143,7 +159,20 @@ def _fill(families: dict[str, GaugeMetricFamily]) -> None:
     counts = dict(counted)
     for reason in Attention.Reason.values:
         families["attention"].add_metric([reason], counts.get(reason, 0))
+    _add_schedules(families)
     families["up"].add_metric([], 1)
+
+
+def _add_schedules(families: dict[str, GaugeMetricFamily]) -> None:
+    for told in standing.everyone():
+        name, job = [told.schedule.name], told.job
+        families["late"].add_metric(name, int(told.is_late))
+        if job is None:
+            continue
+        families["age"].add_metric(name, (clock.now() - (job.succeeded_at or job.created_at)).total_seconds())
+        families["failures"].add_metric(name, job.failures)
+        if job.milliseconds is not None:
+            families["took"].add_metric(name, job.milliseconds / 1000)
 
 
 def documented() -> list[tuple[str, str, Sequence[str], str]]:

@@ -28,6 +28,7 @@ PREFIXES: dict[str, str] = {
     "fsch": "fee schedule",
     "idem": "idempotency answer",
     "idlv": "internal delivery",
+    "job": "schedule that runs by the clock",
     "key": "API key",
     "lacc": "ledger account",
     "mer": "merchant",

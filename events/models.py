@@ -11,6 +11,7 @@ from django.db.models import Q
 from core import clock
 from core.fields import PublicIdField, SealedField
 from events.approval_models import Approval as Approval
+from events.job_models import Job as Job
 
 
 class DataKey(models.Model):

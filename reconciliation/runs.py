@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from core import clock
 from core.database import insert_ignoring
@@ -93,11 +93,24 @@ def begin_all(*, occasion: Run.Occasion, zone: str = "") -> int:
 
     Also of accounts that take no new payments: what was begun there may still be paid.
     """
-    listing = [
-        name for name in REGISTRY if (told := REGISTRY[name].capabilities.statements) and zone in ("", told.zone)
-    ]
-    accounts = ProviderAccount.objects.filter(provider__in=listing).order_by("pk")
+    accounts = [account for account in _listing() if zone in ("", zone_of(account))]
     return sum(begin(account, occasion=occasion, by="schedule") is not None for account in accounts)
+
+
+def zones() -> set[str]:
+    """By whose clocks the business days end, of all accounts that are reconciled."""
+    return {zone_of(account) for account in _listing().only("provider", "options")}
+
+
+def zone_of(account: ProviderAccount) -> str:
+    """The account's own option `business_zone`, or its provider's zone."""
+    declared = REGISTRY[account.provider].capabilities.statements
+    return str(account.options.get("business_zone") or (declared.zone if declared else "UTC"))
+
+
+def _listing() -> QuerySet[ProviderAccount]:
+    listing = [name for name in REGISTRY if REGISTRY[name].capabilities.statements]
+    return ProviderAccount.objects.filter(provider__in=listing).order_by("pk")
 
 
 # Going on

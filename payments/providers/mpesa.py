@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from core import addresses
+from core import addresses, calendar
 from core.companies import mpesa as daraja
 from core.crypto import Secret
 from core.http import Request, Response
@@ -164,7 +164,7 @@ class Options:
     `c2b_validation` says whether money with a reference that we do not know may come: "open" or only "references".
     `c2b_unreachable` is what M-Pesa does while our validation does not answer: "Completed" or "Cancelled".
     `nominated_number` is the Safaricom number of the short code's KYC record, by which the pull is registered; without
-    one it is left to people.
+    one it is left to people. `business_zone` is by whose clock the account's day ends, for the nightly reconciliation.
     """
 
     shortcode: str
@@ -178,6 +178,7 @@ class Options:
     c2b_unreachable: str = "Completed"
     c2b_version: str = "v2"
     nominated_number: str = ""
+    business_zone: str = STATEMENTS.zone
 
     def __post_init__(self) -> None:
         for name, value in (("shortcode", self.shortcode), ("till", self.till or "0")):
@@ -186,6 +187,8 @@ class Options:
         addresses.networks(self.source_addresses)
         if self.nominated_number:
             daraja.phone(self.nominated_number)
+        if not calendar.is_zone(self.business_zone):
+            raise ValueError("'business_zone' must be a zone of the IANA database, such as Africa/Nairobi")
         for word in self.transaction_status_words.values():
             if word not in list(Word):
                 raise ValueError(f"'transaction_status_words' maps to {word!r}, which is none of our words")

@@ -13,11 +13,11 @@ from django.conf import settings as project
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from config import metrics
+from config import beat, metrics
 from core import clock
 from core.crypto import Secret
 from events import attention, outbox
-from events.models import Attention, Event
+from events.models import Attention, Event, Job
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,6 +131,22 @@ def test_open_attention_is_counted_by_reason_and_an_empty_reason_is_nought():
     assert read("lango_attention_open", reason="underpaid") == 0
 
 
+def test_a_schedule_tells_its_age_its_duration_its_failures_and_whether_it_is_late():
+    assert (read("lango_schedule_late", schedule="purge"), read("lango_schedule_age_seconds", schedule="purge")) == (
+        1,
+        None,
+    )
+    beat.keep()
+    now = clock.now()
+    Job.objects.filter(name="purge").update(succeeded_at=now - timedelta(hours=1), milliseconds=1500, failures=2)
+    assert 3600 <= read("lango_schedule_age_seconds", schedule="purge") < 3660
+    assert read("lango_schedule_seconds", schedule="purge") == 1.5
+    assert read("lango_schedule_failures", schedule="purge") == 2
+    assert read("lango_schedule_late", schedule="purge") == 0
+    Job.objects.filter(name="purge").update(succeeded_at=now - timedelta(hours=3))
+    assert read("lango_schedule_late", schedule="purge") == 1
+
+
 def test_every_metric_is_documented_and_every_documented_one_exists():
     page = (ROOT / "docs" / "operations.md").read_text()
     documented = set(re.findall(r"^\| `(lango_\w+)`", page, re.MULTILINE))
@@ -154,6 +170,7 @@ def test_no_label_is_an_id_or_a_secret(api):
                 "queue",
                 "reader",
                 "reason",
+                "schedule",
             )
             assert not re.search(r"[a-z]+_0|\bsk_|[0-9a-f]{32}", value), value
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import metrics, provider_features
+from config import beat, metrics, provider_features, schedules
 from core.errors import every_error
 from core.ids import PREFIXES
 from events import subjects
@@ -117,6 +117,13 @@ def _metrics(_: str) -> str:
     return "\n".join(["| Metric | Kind | Labels | What it tells |", "|---|---|---|---|", *rows])
 
 
+def _schedules(_: str) -> str:
+    rows = ["| Schedule | What it does | When | May be late by |", "|---|---|---|---|"]
+    for name, told in schedules.everything(schedules.declared_zones()).items():
+        rows.append(f"| `{name}` | {told.does} | {beat.told(told.when)} | {told.late} |")
+    return "\n".join(rows)
+
+
 _GENERATORS: dict[str, Callable[[str], str]] = {
     "states": _states,
     "events": _events,
@@ -129,4 +136,5 @@ _GENERATORS: dict[str, Callable[[str], str]] = {
     "chart": _chart,
     "postings": _postings,
     "metrics": _metrics,
+    "schedules": _schedules,
 }
