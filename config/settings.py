@@ -173,6 +173,8 @@ IDEMPOTENCY_LEASE = timedelta(seconds=env.float("IDEMPOTENCY_LEASE_SECONDS", def
 IDEMPOTENCY_ANSWERS_KEPT = timedelta(hours=48)
 WORK_LEASE = timedelta(seconds=env.float("WORK_LEASE_SECONDS", default=60))
 """How long claimed work may stay with a worker before another takes it over."""
+SCHEDULE_LEASE = timedelta(seconds=env.float("SCHEDULE_LEASE_SECONDS", default=20))
+"""How long a schedule that was begun is its worker's, who renews it for as long as it takes."""
 TOKEN_LEASE = timedelta(seconds=env.float("TOKEN_LEASE_SECONDS", default=12))
 """How long one process may be fetching an access token while others wait for it."""
 PROMPT_LIFE = timedelta(seconds=env.float("PROMPT_LIFE_SECONDS", default=300))

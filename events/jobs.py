@@ -26,8 +26,6 @@ from events.models import Job
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=20)
-_RENEWED_EVERY = 5.0
 _LONG = 1.0
 """Seconds of a run in which a moment of its own may have come, and have been refused."""
 
@@ -74,7 +72,7 @@ def _claim(name: str, moments: Moments) -> uuid.UUID | None:
     ticked_at = max(now, moment) if has_come else job.ticked_at
     taken = _write(
         "claim = %s, claimed_until = %s, started_at = %s, ticked_at = %s, asked_at = NULL",
-        [claim, now + LEASE, now, ticked_at],
+        [claim, now + settings.SCHEDULE_LEASE, now, ticked_at],
         "name = %s AND claim IS NOT DISTINCT FROM %s AND ticked_at IS NOT DISTINCT FROM %s"
         " AND asked_at IS NOT DISTINCT FROM %s",
         [name, job.claim, job.ticked_at, job.asked_at],
@@ -133,9 +131,10 @@ class _Renewing:
         self._thread.join()
 
     def _renew(self) -> None:
-        while not self._ended.wait(_RENEWED_EVERY):
+        lease = settings.SCHEDULE_LEASE
+        while not self._ended.wait(lease.total_seconds() / 4):
             try:
-                held = Job.objects.filter(claim=self._claim).update(claimed_until=clock.now() + LEASE)
+                held = Job.objects.filter(claim=self._claim).update(claimed_until=clock.now() + lease)
             except (DatabaseError, PoolTimeout):
                 continue
             finally:

@@ -139,8 +139,8 @@ def test_whoever_died_at_it_keeps_it_until_the_lease_ends_and_then_it_is_done():
     assert held.ticked_at < clock.now()
 
 
-def test_a_run_that_takes_longer_than_the_lease_keeps_its_claim(monkeypatch):
-    monkeypatch.setattr(jobs, "_RENEWED_EVERY", 0.05)
+def test_a_run_that_takes_longer_than_the_lease_keeps_its_claim(settings):
+    settings.SCHEDULE_LEASE = timedelta(seconds=0.2)
     held = job()
 
     def work():
