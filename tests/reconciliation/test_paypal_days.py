@@ -103,6 +103,7 @@ def test_after_a_day_without_webhooks_one_run_repairs_what_is_certain(world, sho
     run = tonight(account)
     assert (run.counts["missing_here"], run.repaired) == (3, 3)
     assert {outcome for *_, outcome in cases()} == {"repaired"}
+    assert run.totals["USD"]["repaired"] == run.totals["USD"]["listed"] - run.totals["USD"]["booked"]
     assert shop.api.get(f"payments/{asked['id']}")["state"] == "succeeded"
     assert operations_of(asked)[-1] == ("confirm", "succeeded")
     assert [amount for _, amount, _ in receipts_of(asked)] == [3_300]
