@@ -7,11 +7,12 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from core import clock
-from core.money import Money
 from events import attention, audit
 from events.models import Attention
 from merchants.models import ProviderAccount
+from payments.models import Payment, Refund, UnallocatedReceipt
 from payments.providers.base import MoneyMoved, ReceiptKind
+from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
 from payments.services import listing
 from payments.services.arriving import Arrived
@@ -32,22 +33,20 @@ def repair_some(run: Run, *, after: str) -> str:
     keeps no other waiting.
     """
     waiting = Discrepancy.objects.filter(
-        account=run.account_id,
-        kind=Discrepancy.Kind.MISSING_HERE,
-        direction=ReceiptKind.CAPTURE,
-        closed_at=None,
-        pk__gt=after,
+        account=run.account_id, kind=Discrepancy.Kind.MISSING_HERE, closed_at=None, pk__gt=after
     )
-    found = list(waiting.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
-    for public_id in found:
+    found = list(waiting.order_by("pk")[:_AT_ONCE])
+    for case in found:
         try:
-            _repair(public_id, run)
+            repair = _repair_dispute if case.direction in _DISPUTED else _repair
+            repair(case, run)
         except Exception:
-            logger.exception("a repair failed", extra={"discrepancy": public_id})
-            attention.raise_for(
-                Discrepancy.objects.get(pk=public_id), Attention.Reason.FAILING, "booking this listed money fails"
-            )
-    return found[-1] if found else ""
+            logger.exception("a repair failed", extra={"discrepancy": case.pk})
+            attention.raise_for(case, Attention.Reason.FAILING, "booking this listed money fails")
+    return found[-1].pk if found else ""
+
+
+_DISPUTED = frozenset(kind.value for kind in MovementKind)
 
 
 def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
@@ -68,26 +67,63 @@ def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     return sum(listing.conclude_unlisted(operation, because) for operation in found[:_AT_ONCE])
 
 
-def _repair(public_id: str, run: Run) -> None:
-    """Book the money and close the case, once: whoever locks it first does it."""
+def _repair(found: Discrepancy, run: Run) -> None:
+    """Book the money and close the case, once: whoever locks it first does it. What is not certain stays open."""
     with transaction.atomic():
-        case = Discrepancy.objects.select_for_update().get(pk=public_id)
-        if case.closed_at is not None or case.listed_amount is None:
+        case = _locked(found)
+        if case is None or case.listed is None:
             return
-        moved = MoneyMoved(ReceiptKind.CAPTURE, Money(case.listed_amount, case.listed_currency), case.key)
-        came = Arrived(run.account, moved, reference=case.reference, payer_hint=case.payer_hint)
-        because = Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
-        booked = listing.take_in_listed(came, because)
-        Discrepancy.objects.filter(pk=case.pk).update(
-            outcome=Discrepancy.Outcome.REPAIRED, booked_as=booked.pk, closed_at=clock.now()
+        booked = _book(run.account, case, MoneyMoved(ReceiptKind(case.direction), case.listed, case.key))
+        if booked is not None:
+            _close(case, run, booked_as=booked.pk)
+
+
+def _book(
+    account: ProviderAccount, case: Discrepancy, moved: MoneyMoved
+) -> Payment | UnallocatedReceipt | Refund | None:
+    """What the money is booked as; None for a refund of which it is not certain whose it is."""
+    because = _because(case)
+    if moved.kind is ReceiptKind.REFUND:
+        return listing.take_in_refund(
+            account, moved, reference=case.reference, gives_back=case.gives_back, because=because
         )
-        Run.objects.filter(pk=run.pk).update(repaired=F("repaired") + 1)
-        attention.settle(case, Attention.Reason.FAILING, by=BY)
-        audit.record(
-            actor=BY,
-            action="reconciliation.repaired",
-            merchant=case.merchant_id,
-            livemode=case.livemode,
-            object_id=booked.pk,
-            detail={"discrepancy": case.pk, "run": run.pk, "provider_money_id": case.key},
-        )
+    came = Arrived(account, moved, reference=case.reference, payer_hint=case.payer_hint)
+    return listing.take_in_listed(came, because, payment_id=case.payment_id)
+
+
+def _repair_dispute(found: Discrepancy, run: Run) -> None:
+    """Have the provider tell of the dispute, which may book more than this line of it."""
+    dispute = listing.ask_about_dispute(
+        run.account, found.reference, disputes=found.gives_back, because=_because(found)
+    )
+    if dispute is None or not dispute.movements.filter(provider_money_id=found.key).exists():
+        return
+    with transaction.atomic():
+        case = _locked(found)
+        if case is not None:
+            _close(case, run, booked_as=dispute.pk)
+
+
+def _because(case: Discrepancy) -> Because:
+    return Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+
+
+def _locked(found: Discrepancy) -> Discrepancy | None:
+    """None once somebody else has closed it."""
+    return Discrepancy.objects.select_for_update().filter(pk=found.pk, closed_at=None).first()
+
+
+def _close(case: Discrepancy, run: Run, *, booked_as: str) -> None:
+    Discrepancy.objects.filter(pk=case.pk).update(
+        outcome=Discrepancy.Outcome.REPAIRED, booked_as=booked_as, closed_at=clock.now()
+    )
+    Run.objects.filter(pk=run.pk).update(repaired=F("repaired") + 1)
+    attention.settle(case, Attention.Reason.FAILING, by=BY)
+    audit.record(
+        actor=BY,
+        action="reconciliation.repaired",
+        merchant=case.merchant_id,
+        livemode=case.livemode,
+        object_id=booked_as,
+        detail={"discrepancy": case.pk, "run": run.pk, "provider_money_id": case.key},
+    )

@@ -49,11 +49,15 @@ def _presume_dead(operation: Operation) -> Operation:
     return operation
 
 
-def ask(operation: Operation) -> None:
-    """Find out, by the ways that the provider declares; then expire what has outlived its time."""
+def ask(operation: Operation, *, known_or_not: bool = False) -> None:
+    """Find out, by the ways that the provider declares; then expire what has outlived its time.
+
+    What is known is not asked about, unless it is said to have changed.
+    """
     if operation.state == OperationState.UNKNOWN and _may_resend(operation):
         operation = operations.resend(operation)
-    report, shows_nothing = (None, False) if _is_known(operation) else _fetch(operation)
+    is_asked = known_or_not or not _is_known(operation)
+    report, shows_nothing = _fetch(operation) if is_asked else (None, False)
     because = Because(by=BY, source="query", detail=f"asked about {operation.kind}")
     with transaction.atomic():
         operation = lock_operation(operation)
