@@ -395,3 +395,10 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def statement(self, window: Window, cursor: str = "") -> PageStep:
         """One page of what moved within the window: the first, or the one that the page before names as its next."""
         raise Unsupported(f"{self.name} lists nothing")
+
+    def status(self, order: Order) -> PageStep:
+        """All that has moved of one payment, the order's: a page that is the last. For who has statements `by_status`.
+
+        Of a payment that the provider does not know it is an empty page.
+        """
+        raise Unsupported(f"{self.name} is not asked payment by payment")

@@ -1,0 +1,60 @@
+"""A statement of a provider that lists nothing: each of our own payments is asked about, one after the other."""
+
+import time
+
+from django.db.models import Q, QuerySet
+
+from core import ids
+from core.providers import NothingCreated, OutcomeUnknown
+from merchants.models import ProviderAccount
+from payments.models import Attempt, Operation, Receipt, Refund
+from payments.providers.base import Kind, Order
+from payments.providers.statements import StatementPage, Statements, Window
+from payments.services import connections
+from payments.services.preparing import order_for
+from payments.states import AttemptState
+
+_AT_ONCE = 20
+
+
+def page(account: ProviderAccount, declared: Statements, window: Window, cursor: str) -> StatementPage:
+    """What the provider says of the next payments of the window, after the attempt `cursor`.
+
+    The page ends before the first of which it says nothing; raises NothingCreated or OutcomeUnknown where that is the
+    first of all. What is said and cannot be read is `unreadable` under its attempt.
+    """
+    provider = connections.connect(account)
+    concerned = list(_concerned(account, window).filter(pk__gt=cursor).order_by("pk")[:_AT_ONCE])
+    told, unreadable = [], {}
+    for place, attempt in enumerate(concerned):
+        try:
+            said = connections.ask(provider, provider.status(_order(attempt)), purpose="statement")
+        except (NothingCreated, OutcomeUnknown):
+            if not place:
+                raise
+            return StatementPage(tuple(told), concerned[place - 1].pk, unreadable)
+        told += said.lines
+        unreadable |= dict.fromkeys([attempt.pk] if said.unreadable else [], "; ".join(said.unreadable.values()))
+        time.sleep(declared.pause.total_seconds())
+    is_last = len(concerned) < _AT_ONCE
+    return StatementPage(tuple(told), "" if is_last else concerned[-1].pk, unreadable)
+
+
+def _concerned(account: ProviderAccount, window: Window) -> QuerySet[Attempt]:
+    """What was begun, paid or given back within the window, and may have come to the provider at all."""
+    moved = Receipt.objects.filter(account=account, **_within("rcpt", window)).values("attempt")
+    given_back = Refund.objects.filter(attempt__account=account, **_within("ref", window)).values("attempt")
+    within = Q(**_within("att", window)) | Q(pk__in=moved) | Q(pk__in=given_back)
+    never_there = Q(state=AttemptState.FAILED, provider_id="")
+    return Attempt.objects.filter(within, account=account).exclude(never_there).select_related("payment", "account")
+
+
+def _within(prefix: str, window: Window) -> dict[str, str]:
+    """Ids begin with their time, and have an index."""
+    return {"pk__gte": ids.first_id(prefix, window.since), "pk__lt": ids.first_id(prefix, window.until)}
+
+
+def _order(attempt: Attempt) -> Order:
+    """The payment as its provider is asked about it; no operation of its own is written down for that."""
+    payment = attempt.payment
+    return order_for(Operation(attempt=attempt, kind=Kind.CREATE, amount=payment.amount, currency=payment.currency))
