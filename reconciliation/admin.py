@@ -118,6 +118,7 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         (column("listed", lambda row: str(row.listed or "-")), column("booked", lambda row: str(row.booked or "-"))),
         ("direction", "listed_fee", "booked_fee"),
         ("key", "reference", "receipt"),
+        ("gives_back", "payment_id"),
         (column("payer", lambda row: row.payer_hint or "-"), "provider_status", moment_column("listed_at")),
         (_ACCOUNT, _MERCHANT, MODE),
         (link_column("run_id"), column("booked as", lambda row: link(row.booked_as) if row.booked_as else "-")),

@@ -8,8 +8,9 @@ from typing import Any
 from django.db import connection
 
 from core import clock, ids
-from payments.models import Fee, Receipt
+from payments.models import DisputeMovement, Fee, Receipt, Refund
 from payments.providers.statements import Statements
+from payments.services import listing
 from reconciliation import staging
 from reconciliation.models import Discrepancy, Run, StagedLine
 
@@ -19,7 +20,7 @@ is found to be so when it is repaired."""
 _COLUMNS = (
     "id", "run_id", "account_id", "merchant_id", "livemode", "kind", "key", "receipt", "direction",
     "listed_amount", "listed_currency", "listed_fee", "booked_amount", "booked_currency", "booked_fee",
-    "reference", "provider_status", "payer_hint", "listed_at", "outcome", "found_at",
+    "reference", "gives_back", "payment_id", "provider_status", "payer_hint", "listed_at", "outcome", "found_at",
     "booked_as", "owner", "proposed_by", "proposed_match", "closed_by",
 )  # fmt: skip
 _NOBODY = ("",) * 5
@@ -66,6 +67,8 @@ def _parameters(run: Run, declared: Statements) -> dict[str, Any]:
         "run": run.pk,
         "account": run.account_id,
         "oldest": ids.first_id("rcpt", run.since - _EARLIER),
+        "oldest_movement": ids.first_id("dmov", run.since - _EARLIER),
+        "listed_before": listing.SOURCE,
         "kinds": [kind.value for kind in declared.kinds],
         "since": since,
         "until": until,
@@ -98,21 +101,29 @@ def _rows(run: Run, found: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
+# What is booked of a refund that has failed since does not stand. Money that was found in a list is not missed in a
+# later one, as it may have been booked long after it moved. A fee that is listed in the payment's currency cannot be
+# compared with one in the currency in which the provider holds the money.
 _JUDGE = f"""
 CREATE TEMP TABLE judged ON COMMIT DROP AS
 WITH theirs AS (
     SELECT provider_money_id, min(kind) AS kind, min(amount) AS amount, min(currency) AS currency,
         bool_or(word = 'succeeded') AS moved, min(fee_amount) AS fee, min(fee_currency) AS fee_currency,
         min(reference) AS reference, min(provider_status) AS provider_status, min(payer_hint) AS payer_hint,
-        min(at) AS at,
+        min(at) AS at, min(gives_back) AS gives_back, min(payment_id) AS payment_id,
         min(amount) <> max(amount) OR min(currency) <> max(currency) OR min(kind) <> max(kind) AS contradicts
     FROM {StagedLine._meta.db_table} WHERE run = %(run)s GROUP BY provider_money_id
 ), ours AS (
     SELECT receipt.id, receipt.kind, receipt.amount, receipt.currency, receipt.provider_money_id, receipt.created_at,
-        fee.amount AS fee, fee.currency AS fee_currency
+        fee.amount AS fee, fee.currency AS fee_currency, receipt.source,
+        refund.id IS NULL OR refund.state NOT IN ('failed', 'cancelled') AS stands
     FROM {Receipt._meta.db_table} AS receipt
     LEFT JOIN {Fee._meta.db_table} AS fee ON fee.receipt_id = receipt.id
+    LEFT JOIN {Refund._meta.db_table} AS refund ON refund.id = receipt.refund_id
     WHERE receipt.account_id = %(account)s AND receipt.provider_money_id IS NOT NULL AND receipt.id >= %(oldest)s
+    UNION ALL
+    SELECT id, kind, amount, currency, provider_money_id, created_at, nullif(fee_amount, 0), currency, '', true
+    FROM {DisputeMovement._meta.db_table} WHERE account_id = %(account)s AND id >= %(oldest_movement)s
 )
 SELECT
     CASE
@@ -120,42 +131,50 @@ SELECT
         WHEN theirs.contradicts THEN 'duplicate'
         WHEN ours.id IS NULL AND theirs.moved THEN 'missing_here'
         WHEN ours.id IS NULL THEN 'nothing'
-        WHEN NOT theirs.moved THEN 'state'
+        WHEN theirs.moved <> ours.stands THEN 'state'
         WHEN ours.currency <> theirs.currency THEN 'currency'
         WHEN ours.amount <> theirs.amount OR ours.kind <> theirs.kind THEN 'amount'
-        WHEN theirs.fee <> ours.fee OR (ours.fee IS NOT NULL AND theirs.fee_currency <> ours.fee_currency
-            AND theirs.fee IS NOT NULL) THEN 'fee'
+        WHEN theirs.fee <> ours.fee AND theirs.fee_currency = ours.fee_currency THEN 'fee'
+        WHEN theirs.fee IS NOT NULL AND ours.fee IS NOT NULL AND theirs.fee_currency <> ours.fee_currency
+            AND (ours.fee_currency = ours.currency OR theirs.fee_currency <> theirs.currency) THEN 'fee'
         ELSE 'matched'
     END AS finding,
     provider_money_id AS key, ours.id AS receipt, coalesce(theirs.kind, ours.kind) AS direction, theirs.moved,
     theirs.amount AS listed_amount, theirs.currency AS listed_currency, theirs.fee AS listed_fee,
     ours.amount AS booked_amount, ours.currency AS booked_currency, ours.fee AS booked_fee,
-    theirs.reference, theirs.provider_status, theirs.payer_hint, theirs.at AS listed_at
+    theirs.reference, theirs.gives_back, theirs.payment_id, theirs.provider_status, theirs.payer_hint,
+    theirs.at AS listed_at, ours.stands
 FROM theirs FULL JOIN ours USING (provider_money_id)
 WHERE theirs.provider_money_id IS NOT NULL
-    OR (ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s)
+    OR (ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
+        AND ours.stands AND ours.source <> %(listed_before)s)
 """  # noqa: S608  (names from models)
 
 _TOTALS = """
-SELECT 'listed', listed_currency, sum(CASE direction WHEN 'capture' THEN listed_amount ELSE -listed_amount END)
+SELECT 'listed', listed_currency,
+    sum(CASE WHEN direction IN ('capture', 'reinstated') THEN listed_amount ELSE -listed_amount END)
 FROM judged WHERE moved GROUP BY listed_currency
 UNION ALL
-SELECT 'booked', booked_currency, sum(CASE direction WHEN 'capture' THEN booked_amount ELSE -booked_amount END)
-FROM judged WHERE booked_currency IS NOT NULL GROUP BY booked_currency
+SELECT 'booked', booked_currency,
+    sum(CASE WHEN direction IN ('capture', 'reinstated') THEN booked_amount ELSE -booked_amount END)
+FROM judged WHERE booked_currency IS NOT NULL AND stands GROUP BY booked_currency
 """
 
+# Captures first, so that what gives them back is repaired after them.
 _NEW = f"""
 SELECT finding, key, coalesce(receipt, ''), direction, listed_amount, coalesce(listed_currency, ''), listed_fee,
-    booked_amount, coalesce(booked_currency, ''), booked_fee, coalesce(reference, ''), coalesce(provider_status, ''),
-    coalesce(payer_hint, ''), listed_at
+    booked_amount, coalesce(booked_currency, ''), booked_fee, coalesce(reference, ''),
+    coalesce(gives_back, ''), coalesce(payment_id, ''), coalesce(provider_status, ''), coalesce(payer_hint, ''),
+    listed_at
 FROM judged WHERE finding NOT IN ('matched', 'nothing') AND NOT EXISTS (
     SELECT FROM {Discrepancy._meta.db_table} AS known
     WHERE known.account_id = %(account)s AND known.kind = judged.finding AND known.key = judged.key
 )
+ORDER BY direction
 """  # noqa: S608  (names from models)
 
 _EXPLAINED = f"""
 UPDATE {Discrepancy._meta.db_table} AS told SET outcome = 'explained', closed_at = %(now)s
 FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND told.key = judged.key
-    AND told.kind <> 'missing_here' AND judged.finding = 'matched'
+    AND (told.kind <> 'missing_here' OR told.direction <> 'capture') AND judged.finding = 'matched'
 """  # noqa: S608  (names from models)

@@ -97,7 +97,7 @@ class StagedLine(models.Model):
     """
 
     run = models.CharField(max_length=32, db_collation="C")
-    kind = models.CharField(max_length=8)
+    kind = models.CharField(max_length=10)
     provider_money_id = models.CharField(max_length=100)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -108,6 +108,8 @@ class StagedLine(models.Model):
     payer_hint = models.CharField(max_length=32)
     fee_amount = models.BigIntegerField(null=True)
     fee_currency = models.CharField(max_length=3)
+    gives_back = models.CharField(max_length=100, default="", db_default="")
+    payment_id = models.CharField(max_length=100, default="", db_default="")
 
     class Meta:
         # Runs come one after another, and their lines with them: an index of ranges costs a copy nothing.
@@ -121,10 +123,12 @@ class Discrepancy(models.Model):
     """What a provider's statement and our books disagree about: one case for ever per account, kind and number.
 
     `key` is the provider's number of the money, or our receipt's id where that has none. `listed_…` is what the
-    provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, which
-    may be gone once it was recognised as another's money. `outcome` says how it was closed, and `booked_as` the payment
-    or unallocated receipt that a repair has led to. `owner` is who looks after it; `proposed_by` who has asked for its
-    end, `proposed_match` the unallocated receipt that is to be the same money, and `closed_by` who has allowed it.
+    provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, or of a
+    dispute's movement; it may be gone once it was recognised as another's money. `gives_back` and `payment_id` are what
+    the line names: the number of the money that goes back, and the provider's id of the payment. `outcome` says how it
+    was closed, and `booked_as` the payment, refund or unallocated receipt that a repair has led to. `owner` is who
+    looks after it; `proposed_by` who has asked for its end, `proposed_match` the unallocated receipt that is to be the
+    same money, and `closed_by` who has allowed it.
     """
 
     class Kind(models.TextChoices):
@@ -151,7 +155,7 @@ class Discrepancy(models.Model):
     kind = models.CharField(max_length=16, choices=Kind.choices)
     key = models.CharField(max_length=100)
     receipt = models.CharField(max_length=32, blank=True, default="", db_collation="C")
-    direction = models.CharField(max_length=8)
+    direction = models.CharField(max_length=10)
     listed_amount = models.BigIntegerField(null=True)
     listed_currency = models.CharField(max_length=3, blank=True, default="")
     listed_fee = models.BigIntegerField(null=True)
@@ -159,6 +163,8 @@ class Discrepancy(models.Model):
     booked_currency = models.CharField(max_length=3, blank=True, default="")
     booked_fee = models.BigIntegerField(null=True)
     reference = models.CharField(max_length=100, blank=True, default="")
+    gives_back = models.CharField(max_length=100, blank=True, default="", db_default="")
+    payment_id = models.CharField(max_length=100, blank=True, default="", db_default="")
     provider_status = models.CharField(max_length=100, blank=True, default="")
     payer_hint = models.CharField(max_length=32, blank=True, default="")
     listed_at = models.DateTimeField(null=True)

@@ -11,6 +11,7 @@ from core.money import Money
 from events import attention, audit
 from events.models import Attention
 from merchants.models import ProviderAccount
+from payments.models import Payment, Refund, UnallocatedReceipt
 from payments.providers.base import MoneyMoved, ReceiptKind
 from payments.providers.statements import Statements
 from payments.services import listing
@@ -29,12 +30,12 @@ def repair_some(run: Run, *, after: str) -> str:
     """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
 
     Gives the id of the last one, empty when there was none. One that cannot be repaired is left for a person, and
-    keeps no other waiting.
+    keeps no other waiting. A dispute's money is left to what the provider tells of the dispute.
     """
     waiting = Discrepancy.objects.filter(
         account=run.account_id,
         kind=Discrepancy.Kind.MISSING_HERE,
-        direction=ReceiptKind.CAPTURE,
+        direction__in=[kind.value for kind in ReceiptKind],
         closed_at=None,
         pk__gt=after,
     )
@@ -69,15 +70,15 @@ def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
 
 
 def _repair(public_id: str, run: Run) -> None:
-    """Book the money and close the case, once: whoever locks it first does it."""
+    """Book the money and close the case, once: whoever locks it first does it. What is not certain stays open."""
     with transaction.atomic():
         case = Discrepancy.objects.select_for_update().get(pk=public_id)
         if case.closed_at is not None or case.listed_amount is None:
             return
-        moved = MoneyMoved(ReceiptKind.CAPTURE, Money(case.listed_amount, case.listed_currency), case.key)
-        came = Arrived(run.account, moved, reference=case.reference, payer_hint=case.payer_hint)
-        because = Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
-        booked = listing.take_in_listed(came, because)
+        moved = MoneyMoved(ReceiptKind(case.direction), Money(case.listed_amount, case.listed_currency), case.key)
+        booked = _book(run.account, case, moved)
+        if booked is None:
+            return
         Discrepancy.objects.filter(pk=case.pk).update(
             outcome=Discrepancy.Outcome.REPAIRED, booked_as=booked.pk, closed_at=clock.now()
         )
@@ -91,3 +92,16 @@ def _repair(public_id: str, run: Run) -> None:
             object_id=booked.pk,
             detail={"discrepancy": case.pk, "run": run.pk, "provider_money_id": case.key},
         )
+
+
+def _book(
+    account: ProviderAccount, case: Discrepancy, moved: MoneyMoved
+) -> Payment | UnallocatedReceipt | Refund | None:
+    """What the money is booked as; None for a refund of which it is not certain whose it is."""
+    because = Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+    if moved.kind is ReceiptKind.REFUND:
+        return listing.take_in_refund(
+            account, moved, reference=case.reference, gives_back=case.gives_back, because=because
+        )
+    came = Arrived(account, moved, reference=case.reference, payer_hint=case.payer_hint)
+    return listing.take_in_listed(came, because, payment_id=case.payment_id)

@@ -79,12 +79,12 @@ def begin(account: ProviderAccount, *, occasion: Run.Occasion, by: str) -> Run |
 
 
 def _since(account: ProviderAccount, occasion: str, declared: Statements, now: datetime) -> datetime:
-    """As far back as the provider lists; for the often ones, some hours, and always into what was read before."""
+    """As far back as is read of it every night; for the often ones, some hours. Always into what was read before."""
     furthest = now - declared.reach + _TO_SPARE
-    if occasion != Occasion.OFTEN:
+    if occasion != Occasion.OFTEN and declared.nightly is None:
         return furthest
     read = Run.objects.filter(account=account, phase=Phase.FINISHED).aggregate(until=Max("until"))["until"]
-    since = now - settings.RECONCILED_OFTEN
+    since = now - (settings.RECONCILED_OFTEN if occasion == Occasion.OFTEN else declared.nightly or declared.reach)
     return max(furthest, min(since, read - 2 * declared.late) if read else since)
 
 

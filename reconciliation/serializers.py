@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from core.api import ListQuery
 from payments.providers.base import ReceiptKind
+from payments.providers.disputes import MovementKind
 from reconciliation.models import Discrepancy, Run
 from reconciliation.presentation import COUNTS
 
@@ -81,7 +82,7 @@ class ExceptionOutput(serializers.Serializer[Any]):
     account = serializers.CharField()
     kind = serializers.ChoiceField(Discrepancy.Kind.choices)
     outcome = serializers.ChoiceField(Discrepancy.Outcome.choices)
-    direction = serializers.ChoiceField([(kind.value, kind.value) for kind in ReceiptKind])
+    direction = serializers.ChoiceField([(kind.value, kind.value) for kind in (*ReceiptKind, *MovementKind)])
     provider_money_id = serializers.CharField(allow_null=True, help_text="The provider's number of the money")
     reference = serializers.CharField(allow_null=True, help_text="What its line says: ours, or what the payer typed")
     listed = SideOutput(allow_null=True, help_text="What the provider says; null where it lists nothing")

@@ -14,7 +14,7 @@ from reconciliation.models import Run, StagedLine
 
 _COLUMNS = (
     "run", "kind", "provider_money_id", "amount", "currency", "reference", "word", "provider_status", "at",
-    "payer_hint", "fee_amount", "fee_currency",
+    "payer_hint", "fee_amount", "fee_currency", "gives_back", "payment_id",
 )  # fmt: skip
 _MANY = 10_000
 
@@ -51,6 +51,8 @@ def _row(run: str, line: StatementLine) -> tuple[Any, ...]:
         line.payer_hint,
         fee.amount if fee else None,
         fee.currency if fee else "",
+        line.gives_back,
+        line.payment_id,
     )
 
 

@@ -6,7 +6,11 @@ from datetime import datetime, timedelta
 
 from core.http import Request, Response
 from core.money import Money
+from payments.providers.disputes import MovementKind
 from payments.providers.reports import ReceiptKind, Word
+
+LineKind = ReceiptKind | MovementKind
+"""Captured or given back, or a dispute's: by this a line finds what is booked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +23,13 @@ class Statements:
     tells which it is.
 
     `kinds` is what it lists, and nothing else is missed there; `reach` how far back it can be asked; `late` how long
-    after money has moved it may be listed first. `zone` is the clock that its business day ends by.
+    after money has moved it may be listed first. `zone` is the clock that its business day ends by. `nightly` is how
+    much of it every night reads again, where that is less than all.
     """
 
-    kinds: frozenset[ReceiptKind]
+    kinds: frozenset[LineKind]
     reach: timedelta
+    nightly: timedelta | None = None
     late: timedelta = timedelta(hours=1)
     zone: str = "UTC"
     by_status: bool = False
@@ -44,12 +50,14 @@ class Window:
 class StatementLine:
     """One movement in a provider's books, in our words.
 
-    `provider_money_id` is the number that a receipt has, and `reference` ours or what the payer typed. `word` is
-    SUCCEEDED for money that has moved for good; any other moves nothing here. `fee` is what the provider kept, where
-    the line says so. `at` is the provider's own time, to be shown and never to be matched by.
+    `provider_money_id` is the number that a receipt or a dispute's movement has, and `reference` ours or what the payer
+    typed: of a refund the key of its operation. `word` is SUCCEEDED for money that has moved for good; any other moves
+    nothing here. `fee` is what the provider kept, where the line says so. `at` is the provider's own time, to be shown
+    and never to be matched by. `gives_back` is, of a refund, the number of the money that goes back, and `payment_id`
+    the provider's own id of the payment, as an attempt keeps it; both where the line names them.
     """
 
-    kind: ReceiptKind
+    kind: LineKind
     money: Money
     provider_money_id: str
     reference: str = ""
@@ -58,6 +66,8 @@ class StatementLine:
     at: datetime | None = None
     payer_hint: str = ""
     fee: Money | None = None
+    gives_back: str = ""
+    payment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

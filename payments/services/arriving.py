@@ -117,8 +117,9 @@ def booked(account: ProviderAccount, provider_money_id: str) -> Payment | Unallo
 
 
 def conclude_questions(attempt: Attempt, because: Because) -> None:
-    """What is still asked about the attempt's creation is answered by its money; the attempt is locked."""
-    for operation in Operation.objects.filter(attempt=attempt, kind=Kind.CREATE):
+    """What is still asked about the attempt is answered by its money; the attempt is locked."""
+    asked = (Kind.CREATE, Kind.CONFIRM, Kind.CAPTURE)
+    for operation in Operation.objects.filter(attempt=attempt, kind__in=asked).order_by("pk"):
         operation.attempt = attempt
         locked = lock_operation(operation)
         locked.attempt = attempt

@@ -8,32 +8,84 @@ from django.db.models import QuerySet
 from core.money import Money
 from events import attention
 from events.models import Attention
+from events.transitions import record
 from merchants.models import ProviderAccount
-from payments.models import Attempt, Operation, Payment, ReportedReceipt, UnallocatedReceipt
-from payments.providers.base import Kind, Report, Word
-from payments.services import arriving, booking, reporting
+from payments.models import Attempt, Operation, Payment, Receipt, Refund, ReportedReceipt, UnallocatedReceipt
+from payments.providers.base import Kind, MoneyMoved, Notice, ReceiptKind, Report, Topic, Word
+from payments.services import arriving, booking, dashboard_refunds, operations, refund_booking, reporting
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt, lock_operation
 from payments.services.operations import schedule, settle_by
-from payments.states import AttemptState, OperationState, PaymentState
+from payments.states import AttemptState, OperationState, PaymentState, RefundState
 
 SOURCE = "reconciliation"
 
 
-def take_in_listed(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
+def take_in_listed(came: Arrived, because: Because, *, payment_id: str = "") -> Payment | UnallocatedReceipt:
     """Book listed money, once for ever: for the attempt that has its reference, where just that sum was asked of it.
 
     Anything else is unallocated: a person says whose it is. Gives what the money is booked as, also when it was.
+    `payment_id` is the provider's id of the payment, which an attempt learns whose creation was not answered.
     """
     with transaction.atomic():
         attempt = arriving.attempt_named(came.account, came.reference)
-        if attempt is not None and _was_asked(lock_attempt(attempt), came.moved.money):
+        if attempt is not None and _was_asked(locked := lock_attempt(attempt), came.moved.money):
+            if payment_id and not locked.provider_id:
+                record(locked, provider_id=payment_id)
             booked = arriving.take_in(came, because)
         else:
             booked = _booked(came) or arriving.leave_unallocated(came, because)
         _hasten_report(came)
     return booked
+
+
+def take_in_refund(
+    account: ProviderAccount, moved: MoneyMoved, *, reference: str, gives_back: str, because: Because
+) -> Refund | None:
+    """Book a refund that is listed as gone, once for ever. None where it is not certain which it is.
+
+    It is ours by its number, else by the key of its operation, and of just that sum. Any other was begun at the
+    provider's dashboard: its payment is the one whose captured money has the number `gives_back`, unless a refund of
+    ours is open there whose number has not come.
+    """
+    with transaction.atomic():
+        known = _refund_named(account, moved.provider_money_id, reference)
+        attempt = known.attempt if known else _attempt_given_back(account, gives_back, moved)
+        if attempt is None:
+            return None
+        locked = lock_attempt(attempt)
+        if known is None and locked.refunds.filter(provider_id="", state__in=operations.OPEN_REFUND).exists():
+            return None
+        report = Report(Word.SUCCEEDED, moved.provider_money_id, moved=(moved,))
+        notice = Notice(Topic.REFUND, report, reference=reference, money=moved.money)
+        refund = dashboard_refunds.find_or_book(locked, notice, report)
+        if refund.money != moved.money or refund.state in (RefundState.FAILED, RefundState.CANCELLED):
+            return None
+        refund_booking.apply_to_refund(refund, report, because)
+        for operation in Operation.objects.filter(refund=refund).select_related("attempt", "refund"):
+            begun = lock_operation(operation)
+            operations.recognise(begun, because)
+            schedule(begun)
+    return refund
+
+
+def _refund_named(account: ProviderAccount, number: str, reference: str) -> Refund | None:
+    ours = Refund.objects.filter(attempt__account=account).select_related("attempt")
+    found = ours.filter(provider_id=number).first()
+    return found or (ours.filter(operations__key=reference, provider_id="").first() if reference else None)
+
+
+def _attempt_given_back(account: ProviderAccount, number: str, moved: MoneyMoved) -> Attempt | None:
+    """Whose captured money this is; None for what is in another currency than its payment."""
+    captured = Receipt.objects.filter(
+        account=account,
+        provider_money_id=number,
+        kind=ReceiptKind.CAPTURE,
+        attempt__payment__currency=moved.money.currency,
+    )
+    receipt = captured.select_related("attempt").first() if number else None
+    return receipt.attempt if receipt else None
 
 
 def given_up(account: ProviderAccount, *, sent_before: datetime) -> QuerySet[Operation]:

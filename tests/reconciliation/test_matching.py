@@ -7,8 +7,9 @@ from django.db import transaction
 
 from core import clock
 from core.money import Money
-from payments.models import Fee
+from payments.models import DisputeMovement, Fee
 from payments.providers.base import ReceiptKind, Word
+from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
 from reconciliation import matching, staging
 from reconciliation.models import Discrepancy
@@ -161,3 +162,90 @@ def test_lines_are_forgotten_a_day_after_their_run(account, settings):
     with clock.shifted(settings.STATEMENT_LINES_KEPT + timedelta(minutes=1)):
         assert staging.purge() == 2
     assert staging.forget(waiting.pk) == 1
+
+
+EVERYTHING = Statements(kinds=frozenset((*ReceiptKind, *MovementKind)), reach=timedelta(hours=48))
+
+
+@pytest.mark.parametrize(
+    ("state", "word", "finding"),
+    [
+        ("succeeded", Word.SUCCEEDED, "matched"),
+        ("succeeded", Word.FAILED, "state"),
+        ("failed", Word.FAILED, "matched"),
+        ("failed", Word.SUCCEEDED, "state"),
+        ("cancelled", Word.CANCELLED, "matched"),
+    ],
+)
+def test_a_refund_that_has_failed_since_agrees_with_one_that_is_listed_so(account, state, word, finding):
+    refunded(account, "B1", state)
+    told = line("B1", 5_000, kind=ReceiptKind.REFUND, word=word)
+    assert match(account, told, declared=EVERYTHING).counts[finding] == 1
+
+
+def refunded(account, number, state="succeeded"):
+    receipt = booked(account, number, 5_000, kind="refund")
+    receipt.refund = factories.RefundFactory(
+        attempt=receipt.attempt, payment=receipt.attempt.payment, amount=5_000, currency="KES", state=state
+    )
+    receipt.save()
+    return receipt
+
+
+def test_a_refund_that_has_failed_need_not_be_listed_and_counts_in_no_total(account):
+    refunded(account, "B1", "failed")
+    refunded(account, "B2")
+    found = match(account, declared=EVERYTHING)
+    assert cases() == [("missing_there", "B2", "open")]
+    assert found.totals == {"KES": {"listed": 0, "booked": -5_000}}
+
+
+def test_what_was_found_in_a_list_before_is_not_missed_in_a_later_one(account):
+    booked(account, "A1", source="reconciliation")
+    assert sum(match(account).counts.values()) == 0
+
+
+def moved(account, number, kind="withdrawn", **changes):
+    dispute = factories.DisputeFactory(attempt__account=account)
+    values = {"amount": 1250, "currency": "USD", "fee_amount": 1500, "created_at": clock.now() - timedelta(hours=6)}
+    return DisputeMovement.objects.create(
+        account=account, dispute=dispute, livemode=False, kind=kind, provider_money_id=number, **values | changes
+    )
+
+
+def test_a_dispute_s_money_is_compared_with_its_fee(account):
+    moved(account, "T1")
+    moved(account, "T2", "reinstated", fee_amount=0)
+    moved(account, "T3")
+    lost = moved(account, "T4")
+    told = (
+        line("T1", 1250, "USD", kind=MovementKind.WITHDRAWN, fee=Money(1500, "USD")),
+        line("T2", 1250, "USD", kind=MovementKind.REINSTATED),
+        line("T3", 1250, "USD", kind=MovementKind.WITHDRAWN, fee=Money(2000, "USD")),
+        line("T5", 1250, "USD", kind=MovementKind.WITHDRAWN),
+    )
+    found = match(account, *told, declared=EVERYTHING)
+    assert cases() == [("fee", "T3", "open"), ("missing_here", "T5", "open"), ("missing_there", "T4", "open")]
+    assert Discrepancy.objects.get(key="T4").receipt == lost.pk
+    assert found.totals == {"USD": {"listed": -2500, "booked": -2500}}
+
+
+def test_a_dispute_s_money_that_was_missing_here_is_explained_once_it_is_booked(account):
+    told = line("T1", 1250, "USD", kind=MovementKind.WITHDRAWN)
+    match(account, told, declared=EVERYTHING)
+    moved(account, "T1", fee_amount=0)
+    match(account, told, declared=EVERYTHING)
+    assert cases() == [("missing_here", "T1", "explained")]
+
+
+@pytest.mark.parametrize(
+    ("kept_in", "listed_in", "finding"),
+    [("EUR", "USD", "matched"), ("EUR", "EUR", "fee"), ("USD", "EUR", "fee"), ("USD", "USD", "fee")],
+)
+def test_a_fee_in_the_payment_s_currency_is_not_compared_with_one_in_another_that_the_provider_holds(
+    account, kept_in, listed_in, finding
+):
+    receipt = booked(account, "A1", 1250, currency="USD")
+    Fee.objects.create(receipt=receipt, amount=93, currency=kept_in, lane=account.pk)
+    told = line("A1", 1250, "USD", fee=Money(92, listed_in))
+    assert match(account, told).counts[finding] == 1
