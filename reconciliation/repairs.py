@@ -11,7 +11,7 @@ from core.money import Money
 from events import attention, audit
 from events.models import Attention
 from merchants.models import ProviderAccount
-from payments.models import Payment, Refund, UnallocatedReceipt
+from payments.models import Attempt, Payment, Refund, UnallocatedReceipt
 from payments.providers.base import MoneyMoved, ReceiptKind
 from payments.providers.statements import Statements
 from payments.services import listing
@@ -26,11 +26,12 @@ _AT_ONCE = 50
 _PAYABLE_WITHIN = timedelta(hours=12)
 
 
-def repair_some(run: Run, *, after: str) -> str:
+def repair_some(run: Run, declared: Statements, *, after: str) -> str:
     """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
 
     Gives the id of the last one, empty when there was none. One that cannot be repaired is left for a person, and
-    keeps no other waiting. A dispute's money is left to what the provider tells of the dispute.
+    keeps no other waiting. A dispute's money is left to what the provider tells of the dispute. Where lines may have
+    other numbers than receipts, the provider is asked about our own payments, and its answer is booked.
     """
     waiting = Discrepancy.objects.filter(
         account=run.account_id,
@@ -42,7 +43,7 @@ def repair_some(run: Run, *, after: str) -> str:
     found = list(waiting.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
     for public_id in found:
         try:
-            _repair(public_id, run)
+            _repair(public_id, run, _ask_first(public_id, run.account) if declared.renumbers else None)
         except Exception:
             logger.exception("a repair failed", extra={"discrepancy": public_id})
             attention.raise_for(
@@ -54,7 +55,8 @@ def repair_some(run: Run, *, after: str) -> str:
 def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     """End what nobody could tell of, once the provider lists no further back; how many.
 
-    Only what a finished run has read about, from before it was sent until long after a payer could still have paid.
+    Only what a finished run has read about, from before it was sent until long after a payer could still have paid; not
+    what was asked about and answered in a way that nobody could read.
     """
     read = Run.objects.filter(
         account=account,
@@ -65,18 +67,34 @@ def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     )
     because = Because(by=BY, source=listing.SOURCE, detail="the provider's list has no money of it")
     over = listing.given_up(account, sent_before=clock.now() - declared.reach)
-    found = over.filter(Exists(read)).select_related("attempt").order_by("pk")
-    return sum(listing.conclude_unlisted(operation, because) for operation in found[:_AT_ONCE])
+    found = over.filter(Exists(read)).exclude(attempt__in=_not_told(account, declared)).select_related("attempt")
+    return sum(listing.conclude_unlisted(operation, because) for operation in found.order_by("pk")[:_AT_ONCE])
 
 
-def _repair(public_id: str, run: Run) -> None:
+def _not_told(account: ProviderAccount, declared: Statements) -> set[str]:
+    """The attempts that some run has asked about in vain, where each is asked about."""
+    if not declared.by_status:
+        return set()
+    marred = Run.objects.filter(account=account).exclude(unreadable={}).order_by("-pk")
+    return {attempt for unreadable in marred.values_list("unreadable", flat=True)[:_AT_ONCE] for attempt in unreadable}
+
+
+def _ask_first(public_id: str, account: ProviderAccount) -> Attempt | None:
+    """Ask about the payment that captured money names, and book the answer; the payment's attempt, if it is ours."""
+    case = Discrepancy.objects.get(pk=public_id)
+    if case.direction != ReceiptKind.CAPTURE:
+        return None
+    return listing.ask_about_named(account, case.reference, _because(case))
+
+
+def _repair(public_id: str, run: Run, asked: Attempt | None) -> None:
     """Book the money and close the case, once: whoever locks it first does it. What is not certain stays open."""
     with transaction.atomic():
         case = Discrepancy.objects.select_for_update().get(pk=public_id)
         if case.closed_at is not None or case.listed_amount is None:
             return
         moved = MoneyMoved(ReceiptKind(case.direction), Money(case.listed_amount, case.listed_currency), case.key)
-        booked = _book(run.account, case, moved)
+        booked = _book(run.account, case, moved) if asked is None else listing.booked_of(asked, moved)
         if booked is None:
             return
         Discrepancy.objects.filter(pk=case.pk).update(
@@ -94,11 +112,15 @@ def _repair(public_id: str, run: Run) -> None:
         )
 
 
+def _because(case: Discrepancy) -> Because:
+    return Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+
+
 def _book(
     account: ProviderAccount, case: Discrepancy, moved: MoneyMoved
 ) -> Payment | UnallocatedReceipt | Refund | None:
     """What the money is booked as; None for a refund of which it is not certain whose it is."""
-    because = Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+    because = _because(case)
     if moved.kind is ReceiptKind.REFUND:
         return listing.take_in_refund(
             account, moved, reference=case.reference, gives_back=case.gives_back, because=because

@@ -5,12 +5,12 @@ was approved, whether or not its bank has confirmed it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from core.companies import midtrans as wire
 from core.http import Response
-from core.providers import OutcomeUnknown
 from payments.providers.midtrans_reading import read_listed, read_transaction
 from payments.providers.reports import MoneyMoved, ReceiptKind, Report, Word
 from payments.providers.statements import StatementLine, StatementPage, Statements
@@ -36,7 +36,7 @@ def read_status(reference: str, words: Mapping[str, str], response: Response) ->
         raise wire.refusal(code)
     try:
         if told["order_id"] != reference:
-            raise OutcomeUnknown("an answer about another payment")
+            raise ValueError("an answer about another payment")
         return StatementPage(tuple(_lines(told, words)))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return StatementPage(unreadable={reference: f"{type(error).__name__}: not what Midtrans documents"})
@@ -44,23 +44,28 @@ def read_status(reference: str, words: Mapping[str, str], response: Response) ->
 
 def _lines(told: Mapping[str, Any], words: Mapping[str, str]) -> list[StatementLine]:
     """What waits, or has ended unpaid, has moved nothing; whatever else is said of it is for a person to see."""
-    payment, reference = read_transaction(told, words), told["order_id"]
-    lines = [_line(payment, moved, reference, told.get("settlement_time")) for moved in payment.moved]
-    if payment.word in (Word.UNKNOWN, Word.AUTHORIZED):
+    payment, refunds = read_transaction(told, words), told.get("refunds") or []
+    if payment.word is Word.UNKNOWN:
         raise ValueError("a status that is not on our list")
-    for item in told.get("refunds") or []:
-        refund = read_listed(item, payment.provider_status)
-        for moved in refund.moved:
-            lines.append(_line(refund, moved, wire.identifier(item["refund_key"]), item.get("created_at")))
-    return lines
+    captured = [
+        replace(_line(payment, moved, told["order_id"], told.get("settlement_time")), payment_id=payment.provider_id)
+        for moved in payment.moved
+    ]
+    given_back = [
+        replace(_line(refund, moved, item["refund_key"], item.get("created_at")), gives_back=payment.provider_id)
+        for item in refunds
+        for refund in [read_listed(item, payment.provider_status)]
+        for moved in refund.moved
+    ]
+    return captured + given_back
 
 
-def _line(report: Report, moved: MoneyMoved, reference: str, at: object) -> StatementLine:
+def _line(report: Report, moved: MoneyMoved, reference: object, at: object) -> StatementLine:
     return StatementLine(
         kind=moved.kind,
         money=moved.money,
         provider_money_id=moved.provider_money_id,
-        reference=reference,
+        reference=wire.identifier(reference),
         provider_status=report.provider_status,
         at=wire.moment(at),
     )

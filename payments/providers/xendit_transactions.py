@@ -24,6 +24,7 @@ from payments.providers.xendit_reading import kept_of
 STATEMENTS = Statements(
     kinds=frozenset(ReceiptKind),
     reach=timedelta(days=30),
+    nightly=timedelta(days=3),
     zone="Asia/Jakarta",
     lasts=timedelta(days=1),
     renumbers=True,

@@ -12,7 +12,7 @@ from events.transitions import record
 from merchants.models import ProviderAccount
 from payments.models import Attempt, Operation, Payment, Receipt, Refund, ReportedReceipt, UnallocatedReceipt
 from payments.providers.base import Kind, MoneyMoved, Notice, ReceiptKind, Report, Topic, Word
-from payments.services import arriving, booking, dashboard_refunds, operations, refund_booking, reporting
+from payments.services import arriving, booking, dashboard_refunds, operations, refund_booking, reporting, resolving
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt, lock_operation
@@ -38,6 +38,33 @@ def take_in_listed(came: Arrived, because: Because, *, payment_id: str = "") -> 
             booked = _booked(came) or arriving.leave_unallocated(came, because)
         _hasten_report(came)
     return booked
+
+
+def ask_about_named(account: ProviderAccount, reference: str, because: Because) -> Attempt | None:
+    """Ask the provider about the payment with this reference of ours, and book the money that it tells of.
+
+    Gives the payment's attempt, also where the provider did not say; None for a reference that is none of ours.
+    """
+    attempt = arriving.attempt_named(account, reference)
+    created = attempt.operations.filter(kind=Kind.CREATE).order_by("pk").last() if attempt else None
+    report = resolving.fetch_attempt(created) if created else None
+    if created is not None and report is not None and report.moved:
+        with transaction.atomic():
+            operation = lock_operation(created)
+            booking.apply_to_attempt(operation.attempt, report, because)
+            if operation.state == OperationState.UNKNOWN:
+                settle_by(operation, report, because, provider_id=report.provider_id)
+            operations.recognise(operation, because)
+            schedule(operation)
+    return attempt
+
+
+def booked_of(attempt: Attempt, moved: MoneyMoved) -> Payment | None:
+    """The payment, if this money of its attempt is booked: under its number, or the payment's own."""
+    known = Attempt.objects.select_related("payment").get(pk=attempt.pk)
+    numbers = {moved.provider_money_id, known.provider_id} - {""}
+    is_booked = known.receipts.filter(kind=moved.kind, provider_money_id__in=numbers).exists()
+    return known.payment if is_booked else None
 
 
 def take_in_refund(

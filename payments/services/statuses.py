@@ -15,29 +15,35 @@ from payments.services.preparing import order_for
 from payments.states import AttemptState
 
 _AT_ONCE = 20
+_PAGE_SECONDS = 10.0
 
 
 def page(account: ProviderAccount, declared: Statements, window: Window, cursor: str) -> StatementPage:
     """What the provider says of the next payments of the window, after the attempt `cursor`.
 
-    The page ends before the first of which it says nothing; raises NothingCreated or OutcomeUnknown where that is the
+    The page ends early before the first of which it says nothing, and after some seconds; raises NothingCreated or OutcomeUnknown where that is the
     first of all. What is said and cannot be read is `unreadable` under its attempt.
     """
     provider = connections.connect(account)
     concerned = list(_concerned(account, window).filter(pk__gt=cursor).order_by("pk")[:_AT_ONCE])
-    told, unreadable = [], {}
-    for place, attempt in enumerate(concerned):
+    ends_at = time.monotonic() + _PAGE_SECONDS
+    told: dict[str, StatementPage] = {}
+    for attempt in concerned:
+        if told and time.monotonic() > ends_at:
+            break
         try:
-            said = connections.ask(provider, provider.status(_order(attempt)), purpose="statement")
+            told[attempt.pk] = connections.ask(provider, provider.status(_order(attempt)), purpose="statement")
         except (NothingCreated, OutcomeUnknown):
-            if not place:
+            if not told:
                 raise
-            return StatementPage(tuple(told), concerned[place - 1].pk, unreadable)
-        told += said.lines
-        unreadable |= dict.fromkeys([attempt.pk] if said.unreadable else [], "; ".join(said.unreadable.values()))
+            break
         time.sleep(declared.pause.total_seconds())
-    is_last = len(concerned) < _AT_ONCE
-    return StatementPage(tuple(told), "" if is_last else concerned[-1].pk, unreadable)
+    is_last = len(told) == len(concerned) < _AT_ONCE
+    return StatementPage(
+        lines=tuple(line for said in told.values() for line in said.lines),
+        next_cursor="" if is_last else max(told),
+        unreadable={key: "; ".join(said.unreadable.values()) for key, said in told.items() if said.unreadable},
+    )
 
 
 def _concerned(account: ProviderAccount, window: Window) -> QuerySet[Attempt]:

@@ -1,4 +1,4 @@
-"""What only Xendit's list of transactions does: pages after an id, kinds and states, invoices under other numbers, fees."""
+"""What only Xendit's list does: pages after an id, kinds and states, invoices under other numbers, fees."""
 
 import json
 from collections.abc import Iterator
