@@ -31,6 +31,7 @@ from core.providers import (
     json_object,
 )
 from core.signatures import BadSignature, timestamped_hmac_sha256
+from payments.providers import stripe_balance as balance
 from payments.providers.base import (
     Capabilities,
     Cost,
@@ -49,18 +50,18 @@ from payments.providers.base import (
     Topic,
     Word,
 )
-from payments.providers.disputes import DisputeMoved, DisputeReason, DisputeReport, DisputeWord, MovementKind
+from payments.providers.disputes import DisputeReason, DisputeReport, DisputeWord
 from payments.providers.saving import Card, MethodReport, Saving, SavingOrder
-
-_EXPONENTS: Mapping[str, int] = {
-    currency: exponent
-    for exponent, currencies in (
-        (0, "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"),
-        (3, "BHD JOD KWD OMR TND"),
-    )
-    for currency in currencies.split()
-}
-"""How many decimals Stripe counts in; 2 where unlisted, which ISK and UGX are although they have no cents."""
+from payments.providers.statements import PageStep, Window
+from payments.providers.stripe_reading import (
+    EXPONENTS,
+    REFUND_WORDS,
+    check_kind,
+    dispute_moved,
+    identifier,
+    read_money,
+    text,
+)
 
 _LAST_DIGIT_IS_ZERO = 3
 _LARGEST = 99_999_999
@@ -72,13 +73,6 @@ _INTENT_WORDS: Mapping[str, Word] = {
     "processing": Word.PENDING,
     "requires_capture": Word.AUTHORIZED,
     "succeeded": Word.SUCCEEDED,
-    "canceled": Word.CANCELLED,
-}
-_REFUND_WORDS: Mapping[str, Word] = {
-    "pending": Word.PENDING,
-    "requires_action": Word.PENDING,
-    "succeeded": Word.SUCCEEDED,
-    "failed": Word.FAILED,
     "canceled": Word.CANCELLED,
 }
 _DISPUTE_WORDS: Mapping[str, DisputeWord] = {
@@ -254,6 +248,7 @@ class Stripe(PaymentProvider[Credentials, Options]):
         refunds="partial",
         reports_cost=True,
         saving=Saving(methods=frozenset({"card"}), declaration=_CREATION),
+        statements=balance.STATEMENTS,
     )
 
     @classmethod
@@ -263,7 +258,7 @@ class Stripe(PaymentProvider[Credentials, Options]):
             raise ValueError(f"'secret_key' must begin with sk_{mode}_ or rk_{mode}_")
 
     def units(self, money: Money) -> int:
-        exponent = _EXPONENTS.get(money.currency, 2)
+        exponent = EXPONENTS.get(money.currency, 2)
         units = money.in_units(exponent)
         if exponent == _LAST_DIGIT_IS_ZERO and units % 10:
             raise NotRepresentable(f"Stripe takes {money.currency} in steps of a hundredth")
@@ -418,6 +413,11 @@ class Stripe(PaymentProvider[Credentials, Options]):
         """Asked apart: a restricted key may be kept from reading charges and the balance, and must still find money."""
         return self._read(f"{_intent_path(order)}?{urlencode(_EXPANDED)}", read_intent)
 
+    def statement(self, window: Window, cursor: str = "") -> PageStep:
+        """The key must be allowed to read the balance, charges and disputes."""
+        url = f"{self.connection.base_url}/v1/balance_transactions?{balance.query(window, cursor)}"
+        return PageStep(Request("GET", url, {"Stripe-Version": self.options.api_version}), balance.read_page)
+
     def _read(self, path: str, read: Callable[[Mapping[str, Any]], Report]) -> Step:
         headers = {"Stripe-Version": self.options.api_version}
         request = Request("GET", self.connection.base_url + path, headers)
@@ -462,20 +462,22 @@ def _dispute_path(order: Order) -> str:
 
 def read_intent(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = None) -> Report:
     """A PaymentIntent in our words. It has no status "failed": once declined, it waits for another card."""
-    _check_kind(intent, "payment_intent")
-    status, currency = _text(intent["status"]), _text(intent["currency"])
+    check_kind(intent, "payment_intent")
+    status, currency = text(intent["status"]), text(intent["currency"])
     word = _INTENT_WORDS.get(status, Word.UNKNOWN)
     error = error or intent.get("last_payment_error")
     if status == "requires_payment_method" and error:
         word = Word.FAILED
-    report = Report(word, _text(intent["id"]), status)
+    report = Report(word, text(intent["id"]), status)
     match word:
         case Word.SUCCEEDED:
-            paid = _money(intent["amount_received"], currency)
+            paid = read_money(intent["amount_received"], currency)
             charge = intent["latest_charge"]
-            return replace(report, moved=(MoneyMoved(ReceiptKind.CAPTURE, paid, _id(charge)),), cost=_cost(charge))
+            return replace(
+                report, moved=(MoneyMoved(ReceiptKind.CAPTURE, paid, identifier(charge)),), cost=_cost(charge)
+            )
         case Word.AUTHORIZED:
-            return replace(report, authorized=_money(intent["amount_capturable"], currency))
+            return replace(report, authorized=read_money(intent["amount_capturable"], currency))
         case Word.REQUIRES_ACTION:
             return _with_redirect(report, intent["next_action"])
         case Word.FAILED | Word.CANCELLED if error:
@@ -493,12 +495,12 @@ def _cost(charge: object) -> Cost | None:
     if not isinstance(line, Mapping):
         return None
     try:
-        _check_kind(line, "balance_transaction")
+        check_kind(line, "balance_transaction")
         if line["type"] not in _CAPTURE_LINES:
             return None
-        currency = _text(line["currency"])
-        settled, fee = (_money(line[name], currency) for name in ("amount", "fee"))
-        return Cost(settled, fee, _text(line["id"]), _day(line.get("available_on")))
+        currency = text(line["currency"])
+        settled, fee = (read_money(line[name], currency) for name in ("amount", "fee"))
+        return Cost(settled, fee, text(line["id"]), _day(line.get("available_on")))
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -515,23 +517,23 @@ def _with_redirect(report: Report, action: Mapping[str, Any]) -> Report:
     """As we give a return URL, Stripe answers with a page to go to. Any other action is none that we know."""
     if action["type"] != "redirect_to_url":
         return replace(report, word=Word.UNKNOWN)
-    return replace(report, next_action={"type": "redirect", "url": _text(action["redirect_to_url"]["url"])})
+    return replace(report, next_action={"type": "redirect", "url": text(action["redirect_to_url"]["url"])})
 
 
 def read_customer(customer: Mapping[str, Any]) -> Report:
-    _check_kind(customer, "customer")
-    return Report(Word.SUCCEEDED, _text(customer["id"]))
+    check_kind(customer, "customer")
+    return Report(Word.SUCCEEDED, text(customer["id"]))
 
 
 def read_setup(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = None) -> Report:
     """A SetupIntent in our words. It has the statuses of a PaymentIntent, and waits for another card once refused."""
-    _check_kind(intent, "setup_intent")
-    status = _text(intent["status"])
+    check_kind(intent, "setup_intent")
+    status = text(intent["status"])
     word = _INTENT_WORDS.get(status, Word.UNKNOWN)
     error = error or intent.get("last_setup_error")
     if status == "requires_payment_method" and error:
         word = Word.FAILED
-    report = Report(word, _text(intent["id"]), status, method=_method(intent.get("payment_method")))
+    report = Report(word, text(intent["id"]), status, method=_method(intent.get("payment_method")))
     if word is Word.REQUIRES_ACTION:
         return _with_redirect(report, intent["next_action"])
     return replace(report, failure=_failure(error)) if word is Word.FAILED and error else report
@@ -539,9 +541,9 @@ def read_setup(intent: Mapping[str, Any], *, error: Mapping[str, Any] | None = N
 
 def read_method(method: Mapping[str, Any]) -> Report:
     """A PaymentMethod in our words: it is kept as long as it is a customer's."""
-    _check_kind(method, "payment_method")
+    check_kind(method, "payment_method")
     word = Word.SUCCEEDED if method.get("customer") else Word.CANCELLED
-    return Report(word, _text(method["id"]), method=_method(method))
+    return Report(word, text(method["id"]), method=_method(method))
 
 
 def _method(method: object) -> MethodReport:
@@ -552,17 +554,17 @@ def _method(method: object) -> MethodReport:
     month, year = card["exp_month"], card["exp_year"]
     if type(month) is not int or type(year) is not int or not 1 <= month <= 12 or not 2000 <= year < 9999:
         raise ValueError("no month that there is")
-    shown = Card(_text(card["brand"]), _text(card["last4"]), month, year, str(card.get("fingerprint") or ""))
-    return MethodReport(_text(method["id"]), shown)
+    shown = Card(text(card["brand"]), text(card["last4"]), month, year, str(card.get("fingerprint") or ""))
+    return MethodReport(text(method["id"]), shown)
 
 
 def read_refund(refund: Mapping[str, Any]) -> Report:
     """A refund in our words. It can fail days after it has succeeded."""
-    _check_kind(refund, "refund")
-    status, refund_id = _text(refund["status"]), _text(refund["id"])
-    report = Report(_REFUND_WORDS.get(status, Word.UNKNOWN), refund_id, status)
+    check_kind(refund, "refund")
+    status, refund_id = text(refund["status"]), text(refund["id"])
+    report = Report(REFUND_WORDS.get(status, Word.UNKNOWN), refund_id, status)
     if report.word is Word.SUCCEEDED:
-        money = _money(refund["amount"], _text(refund["currency"]))
+        money = read_money(refund["amount"], text(refund["currency"]))
         return replace(report, moved=(MoneyMoved(ReceiptKind.REFUND, money, refund_id),))
     if report.word is Word.FAILED:
         return replace(report, failure=_failure({"code": refund.get("failure_reason") or "unknown"}))
@@ -571,13 +573,13 @@ def read_refund(refund: Mapping[str, Any]) -> Report:
 
 def read_dispute(dispute: Mapping[str, Any], *, word: Word = Word.SUCCEEDED) -> Report:
     """A dispute in our words; `word` is for the write that is asked about. An inquiry has moved no money."""
-    _check_kind(dispute, "dispute")
-    status, reason = _text(dispute["status"]), _text(dispute["reason"])
+    check_kind(dispute, "dispute")
+    status, reason = text(dispute["status"]), text(dispute["reason"])
     details = dispute["evidence_details"]
     told = _DISPUTE_WORDS.get(status, DisputeWord.UNKNOWN)
     report = DisputeReport(
         told,
-        _money(dispute["amount"], _text(dispute["currency"])),
+        read_money(dispute["amount"], text(dispute["currency"])),
         _DISPUTE_REASONS.get(reason, DisputeReason.GENERAL),
         provider_reason=reason,
         evidence_due_at=_moment(details["due_by"]),
@@ -585,20 +587,9 @@ def read_dispute(dispute: Mapping[str, Any], *, word: Word = Word.SUCCEEDED) -> 
         is_submitted=told in _UNDER_REVIEW or bool(details.get("submission_count")),
         is_refundable=dispute["is_charge_refundable"] is True,
         answered_by=str((dispute.get("metadata") or {}).get("reference") or ""),
-        moved=tuple(_dispute_moved(line) for line in dispute["balance_transactions"] if line["amount"]),
+        moved=tuple(dispute_moved(line) for line in dispute["balance_transactions"] if line["amount"]),
     )
-    return Report(word, _text(dispute["id"]), status, dispute=report)
-
-
-def _dispute_moved(line: Mapping[str, Any]) -> DisputeMoved:
-    """A line of Stripe's books: below zero what the bank has taken back. Its fee comes on top of it."""
-    _check_kind(line, "balance_transaction")
-    amount, fee, currency = line["amount"], line["fee"], _text(line["currency"])
-    if type(amount) is not int or type(fee) is not int:
-        raise ValueError("an amount is a whole number")
-    kind = MovementKind.WITHDRAWN if amount < 0 else MovementKind.REINSTATED
-    kept = _money(abs(fee), currency).amount
-    return DisputeMoved(kind, _money(abs(amount), currency), _text(line["id"]), kept if fee > 0 else -kept)
+    return Report(word, text(dispute["id"]), status, dispute=report)
 
 
 def _moment(seconds: object) -> datetime | None:
@@ -637,29 +628,6 @@ def _failure_code(error: Mapping[str, Any], default: FailureCode = FailureCode.D
 
 def _provider_code(error: Mapping[str, Any]) -> str:
     return str(error.get("decline_code") or error.get("code") or error.get("type") or "")
-
-
-def _money(units: object, currency: str) -> Money:
-    if type(units) is not int or units < 0:
-        raise ValueError("an amount is a whole number, and not below zero")
-    code = currency.upper()
-    return Money.from_units(units, code, exponent=_EXPONENTS.get(code, 2))
-
-
-def _id(reference: Any) -> str:
-    """An object's id, whether it was expanded or not."""
-    return _text(reference["id"] if isinstance(reference, Mapping) else reference)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a text is missing")
-    return value
-
-
-def _check_kind(document: Mapping[str, Any], kind: str) -> None:
-    if document["object"] != kind:
-        raise ValueError(f"not a {kind}")
 
 
 # Answers
@@ -753,11 +721,11 @@ def _find(reference: str, read: Callable[[Mapping[str, Any]], Report], page: Map
 
 
 def _read_event(event: Mapping[str, Any]) -> Notice:
-    _check_kind(event, "event")
-    event_id, livemode = _text(event["id"]), event["livemode"]
+    check_kind(event, "event")
+    event_id, livemode = text(event["id"]), event["livemode"]
     if not isinstance(livemode, bool):
         raise ValueError("an event says its mode")
-    topic = _TOPICS.get(_text(event["type"]), Topic.NOTHING)
+    topic = _TOPICS.get(text(event["type"]), Topic.NOTHING)
     if topic is Topic.NOTHING:
         return Notice(topic, event_id=event_id, livemode=livemode)
     subject = event["data"]["object"]
@@ -768,7 +736,7 @@ def _read_event(event: Mapping[str, Any]) -> Notice:
         event_id=event_id,
         payment_provider_id=report.provider_id if topic in _OWN_ID else _payment_of(subject),
         reference=str((subject.get("metadata") or {}).get("reference") or ""),
-        money=_money(subject["amount"], _text(subject["currency"])) if topic is Topic.REFUND else None,
+        money=read_money(subject["amount"], text(subject["currency"])) if topic is Topic.REFUND else None,
         livemode=livemode,
     )
 
@@ -785,4 +753,4 @@ _OWN_ID = (Topic.PAYMENT, Topic.SETUP, Topic.METHOD)
 
 def _payment_of(refund: Mapping[str, Any]) -> str:
     """Empty for the refund or dispute of a charge that was made without an intent: none of ours."""
-    return _id(refund["payment_intent"]) if refund.get("payment_intent") else ""
+    return identifier(refund["payment_intent"]) if refund.get("payment_intent") else ""

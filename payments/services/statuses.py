@@ -21,8 +21,8 @@ _PAGE_SECONDS = 10.0
 def page(account: ProviderAccount, declared: Statements, window: Window, cursor: str) -> StatementPage:
     """What the provider says of the next payments of the window, after the attempt `cursor`.
 
-    The page ends early before the first of which it says nothing, and after some seconds; raises NothingCreated or OutcomeUnknown where that is the
-    first of all. What is said and cannot be read is `unreadable` under its attempt.
+    The page ends before the first of which it says nothing, and after some seconds. Raises NothingCreated or
+    OutcomeUnknown where that is the first of all. What is said and cannot be read is `unreadable` under its attempt.
     """
     provider = connections.connect(account)
     concerned = list(_concerned(account, window).filter(pk__gt=cursor).order_by("pk")[:_AT_ONCE])

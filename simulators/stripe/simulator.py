@@ -28,6 +28,7 @@ from simulators.stripe.form import Parameters, decode
 from simulators.stripe.ledger import ledger_of
 from simulators.stripe.objects import LETTERS
 from simulators.stripe.pages import challenge_page, challenges_page
+from simulators.stripe.payouts import pay_out
 from simulators.stripe.reading import check_expansions, expand
 from simulators.stripe.settings import StripeSettings
 from simulators.trouble import Trouble
@@ -189,6 +190,8 @@ class Stripe(Simulator):
         return [entry for account in self.accounts() for entry in ledger_of(account)]
 
     def simulate(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        if wanted.get("outcome") == "payout":
+            return pay_out(self._account(str(wanted.get("key", DEFAULT_KEY))))
         account, id = self._find(wanted)
         outcome = str(wanted.get("outcome", "approve"))
         document = self.bank.act(account, id, outcome, str(wanted.get("callback", "")))

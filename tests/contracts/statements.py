@@ -1,15 +1,17 @@
 """What every provider that lists the money that moved promises."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from core import ids
 from core.clock import now
 from core.http import Response
 from core.providers import NothingCreated, OutcomeUnknown
-from payments.providers.base import ReceiptKind, Word
+from payments.providers.base import Kind, ReceiptKind, Word
 from payments.providers.statements import StatementLine, StatementPage, Window
 from tests.contracts.payments import LOST_AFTER, NO_DOCUMENTS, Paid, PaymentProviderContract, World
 from tests.contracts.world import until
@@ -50,6 +52,9 @@ class StatementContract(PaymentProviderContract):
         named = [line for line in lines.values() if renumbers and line.reference == paid.order.reference]
         return lines.get(paid.receipt) or next(iter(named), None)
 
+    def line_of(self, world: World, number: str) -> StatementLine:
+        return until(lambda: self.lines(world, ends_before=timedelta(0)).get(number))
+
     def test_it_says_what_it_lists_and_how_far_back(self, world: World):
         self.lists(world)
         declared = world.provider.capabilities.statements
@@ -71,6 +76,28 @@ class StatementContract(PaymentProviderContract):
         assert line.reference == paid.order.reference
         assert line.kind in world.provider.capabilities.statements.kinds
         assert line.at is None or line.at.tzinfo is not None
+
+    def test_a_refund_is_listed_with_its_number_and_sum_and_can_be_told_whose_it_is(self, world: World):
+        self.lists(world)
+        if ReceiptKind.REFUND not in world.provider.capabilities.statements.kinds:
+            pytest.skip("lists no refunds")
+        order = self.ready(world, Kind.REFUND)
+        parts = self.money.split([1, 2]) if world.provider.capabilities.refunds == "partial" else [self.money]
+        for part in parts:
+            again = replace(order, money=part, operation_key=ids.new_id("op"))
+            report = self.outcome(world, again, world.wire.perform(world.provider.step(again)))
+            line = self.line_of(world, report.moved[0].provider_money_id)
+            assert (line.kind, line.money, line.word) == (ReceiptKind.REFUND, part, Word.SUCCEEDED)
+            assert line.reference in ("", again.operation_key)
+            assert line.gives_back in ("", order.target_id)
+            assert line.reference or line.gives_back
+
+    def test_a_line_has_the_fee_that_the_payment_is_told_to_have_cost(self, world: World):
+        self.lists(world)
+        self.reports_cost(world)
+        paid = self.paid(world)
+        cost = world.wire.perform(world.provider.fetch_cost(paid.order)).cost
+        assert self.listed(world, paid).fee == cost.fee
 
     def test_every_payment_is_listed_once_or_more_and_no_page_is_the_last_for_ever(self, world: World):
         self.lists(world)

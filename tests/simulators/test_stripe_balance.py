@@ -1,6 +1,14 @@
 """Stripe's balance: the line of each charge and refund, what it costs, and how it is expanded and listed."""
 
+import json
+from pathlib import Path
+
+import jsonschema
 import pytest
+
+from tests.simulators.conftest import until
+
+OPENAPI = Path(__file__).parents[1] / "payments" / "providers" / "openapi"
 
 
 def charge_of(wire, intent):
@@ -141,3 +149,31 @@ def test_a_list_expands_two_steps_away(stripe_wire):
     expand = {"expand[]": "data.latest_charge.balance_transaction"}
     (row,) = stripe_wire.get("/v1/payment_intents", **expand).json()["data"]
     assert row["latest_charge"]["balance_transaction"]["fee"] == 392
+
+
+def test_every_kind_of_line_fits_stripe_s_own_description_expanded_or_not(stripe_wire):
+    stripe_wire.settings(refund_seconds=0.05)
+    for card in ("pm_card_visa", "pm_card_createDispute"):
+        stripe_wire.pay(card)
+    failing = stripe_wire.pay("pm_card_refundFail").json()
+    refund = stripe_wire.post_form("/v1/refunds", {"payment_intent": failing["id"]}).json()
+    until(lambda: stripe_wire.get(f"/v1/refunds/{refund['id']}").json()["status"] == "failed")
+    stripe_wire.simulate(outcome="payout")
+    answer = json.loads((OPENAPI / "stripe.json").read_text())["answer to GET /v1/balance_transactions"]
+    for query in ({}, {"expand[]": "data.source"}):
+        page = stripe_wire.get("/v1/balance_transactions", limit=100, **query).json()
+        jsonschema.validate(page, answer)
+        kinds = [line["type"] for line in page["data"]]
+        assert kinds == ["payout", "refund_failure", "refund", "charge", "adjustment", "charge", "charge"]
+    assert sum(line["net"] for line in page["data"]) == 0
+
+
+def test_lines_are_listed_of_a_span_of_time(stripe_wire):
+    line = charge_of(stripe_wire, stripe_wire.pay().json())["balance_transaction"]
+
+    def found(**bounds):
+        query = {f"created[{name}]": line["created"] + seconds for name, seconds in bounds.items()}
+        return [row["id"] for row in stripe_wire.get("/v1/balance_transactions", **query).json()["data"]]
+
+    assert found(gte=0, lte=0) == found(gte=-60) == found(lt=1) == [line["id"]]
+    assert found(gte=1) == found(lte=-1) == found(gt=0) == []

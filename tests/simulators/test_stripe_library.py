@@ -49,6 +49,18 @@ def test_the_library_reads_what_a_payment_cost(client):
     assert [row.id for row in client.v1.balance_transactions.list({"source": paid.latest_charge.id})] == [line.id]
 
 
+def test_the_library_pages_through_the_balance_with_what_each_line_is_of(client):
+    paid = [create(client, capture_method="automatic") for _ in range(2)]
+    refund = client.v1.refunds.create({"payment_intent": paid[0].id, "amount": 2500})
+    listed = client.v1.balance_transactions.list({"limit": 1, "expand": ["data.source"]}).auto_paging_iter()
+    told = [(line.type, line.source.id, line.source.payment_intent) for line in listed]
+    assert told == [
+        ("refund", refund.id, paid[0].id),
+        ("charge", paid[1].latest_charge, paid[1].id),
+        ("charge", paid[0].latest_charge, paid[0].id),
+    ]
+
+
 def test_the_library_pages_through_a_list(client):
     ids = [create(client).id for _ in range(3)]
     listed = client.v1.payment_intents.list({"limit": 1}).auto_paging_iter()

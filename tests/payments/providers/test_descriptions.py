@@ -13,6 +13,7 @@ from core.money import Money
 from payments.providers.base import Connection, Kind, Order
 from payments.providers.disputes import EVIDENCE_FIELDS
 from payments.providers.saving import SavingOrder
+from payments.providers.statements import Window
 from payments.providers.stripe import Credentials, Options, Stripe
 from tests.contracts.descriptions import called, check_described, descriptions
 from tests.contracts.world import MemoryTokens
@@ -56,6 +57,7 @@ def written() -> dict[str, Request]:
     made |= {f"question about {name}": adapter.fetch(order).request for name, order in kinds.items()}
     made["newest"] = adapter.fetch(replace(ORDER, provider_id="")).request
     made["cost"] = adapter.fetch_cost(ORDER).request
+    made["statement"] = adapter.statement(Window(now(), now()), "txn_1").request
     made["lost set-up"] = adapter.fetch_setup(replace(SAVING, setup_id="")).request
     for name in ("introduce", "set_up", "fetch_setup", "cancel_setup", "detach", "fetch_method"):
         made[name] = getattr(adapter, name)(SAVING).request
