@@ -1,5 +1,7 @@
 """All that has moved of one payment by Midtrans, from its status: Midtrans lists nothing.
 
+Money that no payment of ours explains is therefore not found: there is nobody to ask about it.
+
 Source: docs.midtrans.com/reference/get-transaction-status. Assumed, as with the adapter: a refund that the status lists
 was approved, whether or not its bank has confirmed it.
 """

@@ -1,8 +1,9 @@
 """A statement of a provider that lists nothing: each of our own payments is asked about, one after the other."""
 
 import time
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from core import ids
 from core.providers import NothingCreated, OutcomeUnknown
@@ -25,7 +26,7 @@ def page(account: ProviderAccount, declared: Statements, window: Window, cursor:
     OutcomeUnknown where that is the first of all. What is said and cannot be read is `unreadable` under its attempt.
     """
     provider = connections.connect(account)
-    concerned = list(_concerned(account, window).filter(pk__gt=cursor).order_by("pk")[:_AT_ONCE])
+    concerned = _concerned(account, window, cursor)
     ends_at = time.monotonic() + _PAGE_SECONDS
     told: dict[str, StatementPage] = {}
     for attempt in concerned:
@@ -46,13 +47,24 @@ def page(account: ProviderAccount, declared: Statements, window: Window, cursor:
     )
 
 
-def _concerned(account: ProviderAccount, window: Window) -> QuerySet[Attempt]:
-    """What was begun, paid or given back within the window, and may have come to the provider at all."""
-    moved = Receipt.objects.filter(account=account, **_within("rcpt", window)).values("attempt")
-    given_back = Refund.objects.filter(attempt__account=account, **_within("ref", window)).values("attempt")
-    within = Q(**_within("att", window)) | Q(pk__in=moved) | Q(pk__in=given_back)
-    never_there = Q(state=AttemptState.FAILED, provider_id="")
-    return Attempt.objects.filter(within, account=account).exclude(never_there).select_related("payment", "account")
+def _concerned(account: ProviderAccount, window: Window, after: str) -> list[Attempt]:
+    """The next that were begun, paid or given back within the window, and may have come to the provider at all.
+
+    In the order of their ids, which begin with their time: first those from before the window, of which there are few.
+    """
+    first = ids.first_id("att", window.since)
+    earlier = {"attempt_id__lt": first, "attempt_id__gt": after}
+    paid = Receipt.objects.filter(account=account, **_within("rcpt", window), **earlier)
+    given_back = Refund.objects.filter(attempt__account=account, **_within("ref", window), **earlier)
+    older = {attempt for rows in (paid, given_back) for attempt in _next_of(rows)}
+    begun = Attempt.objects.filter(account=account, **_within("att", window), pk__gt=after)
+    there = begun.exclude(state=AttemptState.FAILED, provider_id="").order_by("pk").values_list("pk", flat=True)
+    chosen = sorted({*older, *there[:_AT_ONCE]})[:_AT_ONCE]
+    return list(Attempt.objects.filter(pk__in=chosen).select_related("payment", "account").order_by("pk"))
+
+
+def _next_of(rows: QuerySet[Any]) -> QuerySet[Any, str]:
+    return rows.order_by("attempt_id").values_list("attempt_id", flat=True).distinct()[:_AT_ONCE]
 
 
 def _within(prefix: str, window: Window) -> dict[str, str]:

@@ -272,6 +272,21 @@ def test_many_payments_are_asked_about_page_by_page_each_once(world, midtrans, a
         assert counters(payment) == (payment["amount"], 0, 0)
 
 
+def test_a_worker_that_dies_after_any_step_is_followed_by_one_that_finishes_with_nothing_doubled(
+    midtrans, account, caller
+):
+    payments = [in_secret(midtrans, caller) for _ in range(3)]
+    run = runs.begin(account, occasion=Run.Occasion.NIGHTLY, by="test")
+    while (run := Run.objects.select_related("account").get(pk=run.pk)).phase != "finished":
+        # The same step once more, by a worker that does not know that another was faster.
+        stale = Run.objects.select_related("account").get(pk=run.pk)
+        runs._STEPS[run.phase](run)
+        runs._STEPS[stale.phase](stale)
+    assert (run.counts["lines"], run.lines, run.repaired, run.pages) == (3, 3, 3, 1)
+    for payment in payments:
+        assert events_of(payment).count("payment.succeeded") == 1
+
+
 def test_a_payment_that_is_told_while_the_others_are_asked_about_is_no_finding(world, midtrans, account, shop, caller):
     payments = [in_secret(midtrans, caller) for _ in range(2)]
     run = runs.begin(account, occasion=Run.Occasion.NIGHTLY, by="test")
