@@ -146,7 +146,7 @@ WITH theirs AS (
     {_BOOKED} AND receipt.id >= %(oldest)s
     UNION ALL
     {_BOOKED} AND %(by_status)s AND receipt.id < %(oldest)s
-        AND receipt.provider_money_id IN (SELECT provider_money_id FROM theirs)
+        AND receipt.provider_money_id IN (SELECT provider_money_id FROM {StagedLine._meta.db_table} WHERE run = %(run)s)
     UNION ALL
     SELECT id, kind, amount, currency, provider_money_id, created_at, nullif(fee_amount, 0), currency, '', '', true
     FROM {DisputeMovement._meta.db_table} WHERE account_id = %(account)s AND id >= %(oldest_movement)s
