@@ -43,9 +43,9 @@ class StatementContract(PaymentProviderContract):
 
     def listed(self, world: World, paid: Paid) -> StatementLine:
         """The payment's line, which may take a moment to be there."""
-        return until(lambda: self.found(world, paid))
+        return until(lambda: self.found_line(world, paid))
 
-    def found(self, world: World, paid: Paid) -> StatementLine | None:
+    def found_line(self, world: World, paid: Paid) -> StatementLine | None:
         """By its number; where that may be another, by our reference."""
         lines = self.lines(world, ends_before=timedelta(0))
         renumbers = world.provider.capabilities.statements.renumbers
@@ -102,7 +102,7 @@ class StatementContract(PaymentProviderContract):
     def test_every_payment_is_listed_once_or_more_and_no_page_is_the_last_for_ever(self, world: World):
         self.lists(world)
         payments = [self.paid(world) for _ in range(3)]
-        until(lambda: all(self.found(world, paid) for paid in payments))
+        until(lambda: all(self.found_line(world, paid) for paid in payments))
 
     def test_what_is_outside_the_window_is_not_listed(self, world: World):
         self.lists(world)
