@@ -20,6 +20,7 @@ from payments.services.booking import Because
 from payments.services.locking import lock_operation
 from payments.services.operations import OPEN_REFUND, recognise, schedule
 from payments.services.preparing import declaration
+from payments.states import RefundState
 
 _STILL_WAITING_SECONDS, _WAITS = 5, 36
 _STILL_OPEN = (Word.PENDING, Word.REQUIRES_ACTION)
@@ -32,7 +33,7 @@ def question(callback: Callback, operation: Operation, notice: Notice) -> None:
     elif operation.kind == Kind.REFUND and declaration(operation).lookup is Lookup.ASYNCHRONOUS:
         _question_refund(callback, operation, notice)
     elif operation.kind == Kind.REFUND:
-        _ask_about_refund(callback, operation)
+        _ask_about_refund(callback, operation, notice)
     else:
         _question_payment(callback, operation, notice)
 
@@ -120,11 +121,15 @@ def _with_receipt(report: Report, told: Report, asked: Money) -> Report:
     return replace(report, moved=receipts) if receipts else report
 
 
-def _ask_about_refund(callback: Callback, operation: Operation) -> None:
-    """Whatever the callback says: the refund is asked about now, and again while it is open."""
-    resolving.ask(operation)
+def _ask_about_refund(callback: Callback, operation: Operation, notice: Notice) -> None:
+    """Whatever the callback says: the refund is asked about now, and again while it is open.
+
+    One that is known to have succeeded can have failed since (money.md 4): what says so is asked about as well.
+    """
+    has_failed = notice.report is not None and notice.report.word in (Word.FAILED, Word.CANCELLED)
+    resolving.ask(operation, known_or_not=has_failed)
     refund: Refund = Refund.objects.get(operations=operation)
-    if refund.state in OPEN_REFUND:
+    if refund.state in OPEN_REFUND or (has_failed and refund.state == RefundState.SUCCEEDED):
         wait(callback)
     else:
         inbox.finish(callback, Callback.State.PROCESSED, subject=refund.pk, note=refund.provider_status)

@@ -1,6 +1,6 @@
 """The end of a run: what is still without a line, who must look, and the run's own figures."""
 
-from django.db.models import Sum
+from django.db.models import Case, F, Sum, When
 
 from core import clock
 from core.database import insert_ignoring
@@ -80,10 +80,11 @@ def _explain_numbered(run: Run) -> None:
 
 
 def _with_repaired(run: Run) -> dict[str, dict[str, int]]:
-    """The totals, with what this run's own findings were repaired by."""
+    """The totals, with what this run's own findings were repaired by; what went back counts against it."""
+    came = When(direction__in=matching.COMES_IN, then=F("listed_amount"))
     repaired = run.discrepancies.filter(outcome=Discrepancy.Outcome.REPAIRED).values("listed_currency")
     totals = {currency: {**sides, "repaired": 0} for currency, sides in run.totals.items()}
-    for row in repaired.annotate(total=Sum("listed_amount")):
+    for row in repaired.annotate(total=Sum(Case(came, default=-F("listed_amount")))):
         totals[row["listed_currency"]]["repaired"] = row["total"]
     return totals
 

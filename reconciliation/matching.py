@@ -9,6 +9,8 @@ from django.db import connection
 
 from core import clock, ids
 from payments.models import Attempt, DisputeMovement, Fee, Receipt, Refund
+from payments.providers.base import ReceiptKind
+from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
 from payments.services import listing
 from reconciliation import staging
@@ -24,6 +26,7 @@ _COLUMNS = (
     "booked_as", "owner", "proposed_by", "proposed_match", "closed_by",
 )  # fmt: skip
 _NOBODY = ("",) * 5
+COMES_IN = (ReceiptKind.CAPTURE.value, MovementKind.REINSTATED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +181,15 @@ WHERE theirs.provider_money_id IS NOT NULL
         AND NOT coalesce(ours.attempt_id, '') = ANY(%(not_told)s::text[]))
 """  # noqa: S608  (names from models)
 
-_TOTALS = """
+_TOTALS = f"""
 SELECT 'listed', listed_currency,
-    sum(CASE WHEN direction IN ('capture', 'reinstated') THEN listed_amount ELSE -listed_amount END)
+    sum(CASE WHEN direction IN {COMES_IN} THEN listed_amount ELSE -listed_amount END)
 FROM judged WHERE moved GROUP BY listed_currency
 UNION ALL
 SELECT 'booked', booked_currency,
-    sum(CASE WHEN direction IN ('capture', 'reinstated') THEN booked_amount ELSE -booked_amount END)
+    sum(CASE WHEN direction IN {COMES_IN} THEN booked_amount ELSE -booked_amount END)
 FROM judged WHERE booked_currency IS NOT NULL AND stands AND finding <> 'nothing' GROUP BY booked_currency
-"""
+"""  # noqa: S608  (names from the code)
 
 # Captures first, so that what gives them back is repaired after them.
 _NEW = f"""

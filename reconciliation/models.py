@@ -125,7 +125,7 @@ class Discrepancy(models.Model):
     `key` is the provider's number of the money, or our receipt's id where that has none. `listed_…` is what the
     provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, or of a
     dispute's movement; it may be gone once it was recognised as another's money. `gives_back` and `payment_id` are what
-    the line names: the number of the money that goes back, and the provider's id of the payment. `outcome` says how it
+    the line names: the number of the captured money, and the provider's id of the payment. `outcome` says how it
     was closed, and `booked_as` the payment, refund or unallocated receipt that a repair has led to. `owner` is who
     looks after it; `proposed_by` who has asked for its end, `proposed_match` the unallocated receipt that is to be the
     same money, and `closed_by` who has allowed it.

@@ -1,18 +1,19 @@
 """Repairs of what is certain: listed money that nobody told us of is booked by the domain's own verb (money.md 19)."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from core import clock
-from core.money import Money
 from events import attention, audit
 from events.models import Attention
 from merchants.models import ProviderAccount
-from payments.models import Attempt, Payment, Refund, UnallocatedReceipt
+from payments.models import Payment, Refund, UnallocatedReceipt
 from payments.providers.base import MoneyMoved, ReceiptKind
+from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
 from payments.services import listing
 from payments.services.arriving import Arrived
@@ -30,26 +31,29 @@ def repair_some(run: Run, declared: Statements, *, after: str) -> str:
     """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
 
     Gives the id of the last one, empty when there was none. One that cannot be repaired is left for a person, and
-    keeps no other waiting. A dispute's money is left to what the provider tells of the dispute. Where lines may have
-    other numbers than receipts, the provider is asked about our own payments, and its answer is booked.
+    keeps no other waiting.
     """
     waiting = Discrepancy.objects.filter(
-        account=run.account_id,
-        kind=Discrepancy.Kind.MISSING_HERE,
-        direction__in=[kind.value for kind in ReceiptKind],
-        closed_at=None,
-        pk__gt=after,
+        account=run.account_id, kind=Discrepancy.Kind.MISSING_HERE, closed_at=None, pk__gt=after
     )
-    found = list(waiting.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
-    for public_id in found:
+    found = list(waiting.order_by("pk")[:_AT_ONCE])
+    for case in found:
         try:
-            _repair(public_id, run, _ask_first(public_id, run.account) if declared.renumbers else None)
+            _how(case, declared)(case, run)
         except Exception:
-            logger.exception("a repair failed", extra={"discrepancy": public_id})
-            attention.raise_for(
-                Discrepancy.objects.get(pk=public_id), Attention.Reason.FAILING, "booking this listed money fails"
-            )
-    return found[-1] if found else ""
+            logger.exception("a repair failed", extra={"discrepancy": case.pk})
+            attention.raise_for(case, Attention.Reason.FAILING, "booking this listed money fails")
+    return found[-1].pk if found else ""
+
+
+def _how(case: Discrepancy, declared: Statements) -> Callable[[Discrepancy, Run], None]:
+    """The provider is asked first about disputes, and about payments whose money has another number than its line."""
+    if case.direction in _DISPUTED:
+        return _repair_dispute
+    return _repair_asking if declared.renumbers and case.direction == ReceiptKind.CAPTURE else _repair
+
+
+_DISPUTED = frozenset(kind.value for kind in MovementKind)
 
 
 def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
@@ -79,41 +83,15 @@ def _not_told(account: ProviderAccount, declared: Statements) -> set[str]:
     return {attempt for unreadable in marred.values_list("unreadable", flat=True)[:_AT_ONCE] for attempt in unreadable}
 
 
-def _ask_first(public_id: str, account: ProviderAccount) -> Attempt | None:
-    """Ask about the payment that captured money names, and book the answer; the payment's attempt, if it is ours."""
-    case = Discrepancy.objects.get(pk=public_id)
-    if case.direction != ReceiptKind.CAPTURE:
-        return None
-    return listing.ask_about_named(account, case.reference, _because(case))
-
-
-def _repair(public_id: str, run: Run, asked: Attempt | None) -> None:
+def _repair(found: Discrepancy, run: Run) -> None:
     """Book the money and close the case, once: whoever locks it first does it. What is not certain stays open."""
     with transaction.atomic():
-        case = Discrepancy.objects.select_for_update().get(pk=public_id)
-        if case.closed_at is not None or case.listed_amount is None:
+        case = _locked(found)
+        if case is None or case.listed is None:
             return
-        moved = MoneyMoved(ReceiptKind(case.direction), Money(case.listed_amount, case.listed_currency), case.key)
-        booked = _book(run.account, case, moved) if asked is None else listing.booked_of(asked, moved)
-        if booked is None:
-            return
-        Discrepancy.objects.filter(pk=case.pk).update(
-            outcome=Discrepancy.Outcome.REPAIRED, booked_as=booked.pk, closed_at=clock.now()
-        )
-        Run.objects.filter(pk=run.pk).update(repaired=F("repaired") + 1)
-        attention.settle(case, Attention.Reason.FAILING, by=BY)
-        audit.record(
-            actor=BY,
-            action="reconciliation.repaired",
-            merchant=case.merchant_id,
-            livemode=case.livemode,
-            object_id=booked.pk,
-            detail={"discrepancy": case.pk, "run": run.pk, "provider_money_id": case.key},
-        )
-
-
-def _because(case: Discrepancy) -> Because:
-    return Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+        booked = _book(run.account, case, MoneyMoved(ReceiptKind(case.direction), case.listed, case.key))
+        if booked is not None:
+            _close(case, run, booked_as=booked.pk)
 
 
 def _book(
@@ -127,3 +105,56 @@ def _book(
         )
     came = Arrived(account, moved, reference=case.reference, payer_hint=case.payer_hint)
     return listing.take_in_listed(came, because, payment_id=case.payment_id)
+
+
+def _repair_asking(found: Discrepancy, run: Run) -> None:
+    """Have the provider tell of our own payment, under whose number its money is booked; others' as it is listed."""
+    attempt = listing.ask_about_named(run.account, found.reference, _because(found))
+    if attempt is None:
+        _repair(found, run)
+        return
+    payment = listing.booked_of(attempt, found.key)
+    if payment is None:
+        return
+    with transaction.atomic():
+        case = _locked(found)
+        if case is not None:
+            _close(case, run, booked_as=payment.pk)
+
+
+def _repair_dispute(found: Discrepancy, run: Run) -> None:
+    """Have the provider tell of the dispute, which may book more than this line of it."""
+    dispute = listing.ask_about_dispute(
+        run.account, found.reference, disputes=found.gives_back, because=_because(found)
+    )
+    if dispute is None or not dispute.movements.filter(provider_money_id=found.key).exists():
+        return
+    with transaction.atomic():
+        case = _locked(found)
+        if case is not None:
+            _close(case, run, booked_as=dispute.pk)
+
+
+def _because(case: Discrepancy) -> Because:
+    return Because(by=BY, source=listing.SOURCE, detail=f"listed by the provider: {case.pk}")
+
+
+def _locked(found: Discrepancy) -> Discrepancy | None:
+    """None once somebody else has closed it."""
+    return Discrepancy.objects.select_for_update().filter(pk=found.pk, closed_at=None).first()
+
+
+def _close(case: Discrepancy, run: Run, *, booked_as: str) -> None:
+    Discrepancy.objects.filter(pk=case.pk).update(
+        outcome=Discrepancy.Outcome.REPAIRED, booked_as=booked_as, closed_at=clock.now()
+    )
+    Run.objects.filter(pk=run.pk).update(repaired=F("repaired") + 1)
+    attention.settle(case, Attention.Reason.FAILING, by=BY)
+    audit.record(
+        actor=BY,
+        action="reconciliation.repaired",
+        merchant=case.merchant_id,
+        livemode=case.livemode,
+        object_id=booked_as,
+        detail={"discrepancy": case.pk, "run": run.pk, "provider_money_id": case.key},
+    )

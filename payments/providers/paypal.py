@@ -33,6 +33,7 @@ from core.providers import (
 )
 from payments.providers import paypal_answers as answers
 from payments.providers import paypal_reading as reading
+from payments.providers import paypal_transactions as transactions
 from payments.providers import paypal_vault as vault
 from payments.providers import paypal_webhooks as webhooks
 from payments.providers import paypal_words as words
@@ -53,6 +54,7 @@ from payments.providers.base import (
 )
 from payments.providers.paypal_account import Credentials, Options
 from payments.providers.saving import Saving, SavingOrder
+from payments.providers.statements import PageStep, Window
 
 _LARGEST = 10**15
 _TEXT = 127
@@ -104,6 +106,7 @@ class Paypal(PaymentProvider[Credentials, Options]):
         refunds="partial",
         reports_cost=True,
         saving=Saving(methods=frozenset({"paypal"}), declaration=_CREATION, introduces=False),
+        statements=transactions.STATEMENTS,
     )
 
     def __init__(self, connection: Connection[Credentials, Options]) -> None:
@@ -316,6 +319,13 @@ class Paypal(PaymentProvider[Credentials, Options]):
 
     def fetch_cost(self, order: Order) -> Step:
         return self.fetch(replace(order, kind=Kind.CREATE))
+
+    def statement(self, window: Window, cursor: str = "") -> PageStep:
+        """The app must be allowed Transaction Search."""
+        search = transactions.Search.at(window, cursor)
+        url = f"{self.connection.base_url}/v1/reporting/transactions?{search.query()}"
+        read = partial(transactions.read_page, search, now=self.connection.now())
+        return PageStep(Request("GET", url), read)
 
     def set_up(self, order: SavingOrder) -> Step:
         return vault.set_up(self.connection.base_url, order, self._experience(order.return_url))

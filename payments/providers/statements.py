@@ -51,10 +51,11 @@ class StatementLine:
     """One movement in a provider's books, in our words.
 
     `provider_money_id` is the number that a receipt or a dispute's movement has, and `reference` ours or what the payer
-    typed: of a refund the key of its operation. `word` is SUCCEEDED for money that has moved for good; any other moves
-    nothing here. `fee` is what the provider kept, where the line says so. `at` is the provider's own time, to be shown
-    and never to be matched by. `gives_back` is, of a refund, the number of the money that goes back, and `payment_id`
-    the provider's own id of the payment, as an attempt keeps it; both where the line names them.
+    typed: of a refund the key of its operation, of a dispute's money the provider's id of the dispute. `word` is
+    SUCCEEDED for money that has moved for good; any other moves nothing here. `fee` is what the provider kept, where
+    the line says so. `at` is the provider's own time, to be shown and never to be matched by. `gives_back` is the
+    number of the captured money that a refund or a dispute is of, and `payment_id` the provider's own id of the
+    payment, as an attempt keeps it; both where the line names them.
     """
 
     kind: LineKind

@@ -136,6 +136,7 @@ def _adjusted(row: Row) -> StatementLine | None:
         kind=moved.kind,
         money=moved.money,
         provider_money_id=_number(moved.provider_money_id),
+        reference=_number(dispute["id"]),
         provider_status=text(dispute["status"])[:_LONGEST],
         at=_moment(row["created"]),
         fee=Money(moved.fee, moved.money.currency) if moved.fee else None,

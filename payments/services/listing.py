@@ -6,17 +6,29 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from core.money import Money
+from core.providers import NothingCreated, OutcomeUnknown, Unsupported
 from events import attention
 from events.models import Attention
 from events.transitions import record
 from merchants.models import ProviderAccount
-from payments.models import Attempt, Operation, Payment, Receipt, Refund, ReportedReceipt, UnallocatedReceipt
+from payments.models import Attempt, Dispute, Operation, Payment, Receipt, Refund, ReportedReceipt, UnallocatedReceipt
 from payments.providers.base import Kind, MoneyMoved, Notice, ReceiptKind, Report, Topic, Word
-from payments.services import arriving, booking, dashboard_refunds, operations, refund_booking, reporting, resolving
+from payments.services import (
+    arriving,
+    booking,
+    connections,
+    dashboard_refunds,
+    dispute_booking,
+    operations,
+    refund_booking,
+    reporting,
+    resolving,
+)
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
 from payments.services.locking import lock_attempt, lock_operation
 from payments.services.operations import schedule, settle_by
+from payments.services.preparing import order_for
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
 
 SOURCE = "reconciliation"
@@ -59,11 +71,11 @@ def ask_about_named(account: ProviderAccount, reference: str, because: Because) 
     return attempt
 
 
-def booked_of(attempt: Attempt, moved: MoneyMoved) -> Payment | None:
-    """The payment, if this money of its attempt is booked: under its number, or the payment's own."""
+def booked_of(attempt: Attempt, number: str) -> Payment | None:
+    """The payment, if captured money of its attempt is booked: under this number, or the payment's own."""
     known = Attempt.objects.select_related("payment").get(pk=attempt.pk)
-    numbers = {moved.provider_money_id, known.provider_id} - {""}
-    is_booked = known.receipts.filter(kind=moved.kind, provider_money_id__in=numbers).exists()
+    numbers = {number, known.provider_id} - {""}
+    is_booked = known.receipts.filter(kind=ReceiptKind.CAPTURE, provider_money_id__in=numbers).exists()
     return known.payment if is_booked else None
 
 
@@ -78,8 +90,8 @@ def take_in_refund(
     """
     with transaction.atomic():
         known = _refund_named(account, moved.provider_money_id, reference)
-        attempt = known.attempt if known else _attempt_given_back(account, gives_back, moved)
-        if attempt is None:
+        attempt = known.attempt if known else _attempt_of(account, gives_back)
+        if attempt is None or moved.money.currency != attempt.payment.currency:
             return None
         locked = lock_attempt(attempt)
         if known is None and locked.refunds.filter(provider_id="", state__in=operations.OPEN_REFUND).exists():
@@ -98,21 +110,44 @@ def take_in_refund(
 
 
 def _refund_named(account: ProviderAccount, number: str, reference: str) -> Refund | None:
-    ours = Refund.objects.filter(attempt__account=account).select_related("attempt")
+    ours = Refund.objects.filter(attempt__account=account).select_related("attempt__payment")
     found = ours.filter(provider_id=number).first()
     return found or (ours.filter(operations__key=reference, provider_id="").first() if reference else None)
 
 
-def _attempt_given_back(account: ProviderAccount, number: str, moved: MoneyMoved) -> Attempt | None:
-    """Whose captured money this is; None for what is in another currency than its payment."""
-    captured = Receipt.objects.filter(
-        account=account,
-        provider_money_id=number,
-        kind=ReceiptKind.CAPTURE,
-        attempt__payment__currency=moved.money.currency,
-    )
-    receipt = captured.select_related("attempt").first() if number else None
+def _attempt_of(account: ProviderAccount, number: str) -> Attempt | None:
+    """Whose captured money has this number."""
+    captured = Receipt.objects.filter(account=account, provider_money_id=number, kind=ReceiptKind.CAPTURE)
+    receipt = captured.select_related("attempt__payment", "attempt__account").first() if number else None
     return receipt.attempt if receipt else None
+
+
+def ask_about_dispute(account: ProviderAccount, dispute_id: str, *, disputes: str, because: Because) -> Dispute | None:
+    """Book what the provider tells of a dispute whose money is listed; in no transaction.
+
+    `disputes` is the number of the captured money. None where that is none of ours, or the provider does not tell.
+    """
+    attempt = _attempt_of(account, disputes)
+    report = _told_of_dispute(attempt, dispute_id) if attempt and dispute_id else None
+    if attempt is None or report is None or report.provider_id != dispute_id:
+        return None
+    with transaction.atomic():
+        dispute = dispute_booking.find_or_open(lock_attempt(attempt), report)
+        dispute_booking.apply_to_dispute(dispute, report, because)
+    return dispute
+
+
+def _told_of_dispute(attempt: Attempt, dispute_id: str) -> Report | None:
+    """The dispute as its provider is asked about it, by an operation that is never saved."""
+    payment = attempt.payment
+    question = Operation(
+        attempt=attempt, kind=Kind.EVIDENCE, amount=payment.amount, currency=payment.currency, target_id=dispute_id
+    )
+    provider = connections.connect(attempt.account)
+    try:
+        return connections.ask(provider, provider.fetch(order_for(question)), purpose="fetch")
+    except (NothingCreated, OutcomeUnknown, Unsupported):
+        return None
 
 
 def given_up(account: ProviderAccount, *, sent_before: datetime) -> QuerySet[Operation]:

@@ -45,11 +45,14 @@ def _presume_dead(operation: Operation) -> Operation:
     return operation
 
 
-def ask(operation: Operation) -> None:
-    """Find out, by the ways that the provider declares; then expire what has outlived its time."""
+def ask(operation: Operation, *, known_or_not: bool = False) -> None:
+    """Find out, by the ways that the provider declares; then expire what has outlived its time.
+
+    What is known is not asked about, unless it is said to have changed.
+    """
     if operation.state == OperationState.UNKNOWN and _may_resend(operation):
         operation = operations.resend(operation)
-    report = None if _is_known(operation) else _fetch(operation)
+    report = None if _is_known(operation) and not known_or_not else _fetch(operation)
     because = Because(by=BY, source="query", detail=f"asked about {operation.kind}")
     with transaction.atomic():
         operation = lock_operation(operation)

@@ -178,6 +178,11 @@ def link(href: str, rel: str, method: str = "GET") -> JSON:
     return {"href": href, "rel": rel, "method": method}
 
 
+def reversal_id(capture: JSON) -> str:
+    """The id of what PayPal takes back by itself, of a capture."""
+    return str(capture["id"])[::-1]
+
+
 def new_id() -> str:
     return "".join(random.choices(LETTERS, k=17))
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
 from simulators.paypal.amounts import units_of
-from simulators.paypal.books import PAYER, Books, Cause
+from simulators.paypal.books import PAYER, Books, Cause, now, reversal_id
 from simulators.paypal.magic import MAGIC_AMOUNTS
 from simulators.paypal.orders import Orders
 from simulators.paypal.payments import Payments
@@ -77,6 +77,7 @@ class Buyer:
     def settle(self, cause: Cause, row: JSON, status: str) -> None:
         """What was pending comes to its end."""
         document = row["document"]
+        row["came_back"] = document["status"] == "COMPLETED"
         document["status"] = status
         document.pop("status_details", None)
         if row["kind"] == "capture" and status == "COMPLETED":
@@ -98,11 +99,12 @@ class Buyer:
     def reverse(self, cause: Cause, paid: JSON) -> None:
         """PayPal takes the money back by itself."""
         paid["document"]["status"] = "REFUNDED"
+        paid["reversed_at"] = now()
         self.books.keep(paid)
         taken = paid | {
             "kind": "refund",
             "parent": paid["id"],
-            "document": {**paid["document"], "id": f"R{paid['id'][1:]}"},
+            "document": {**paid["document"], "id": reversal_id(paid)},
         }
         cause.events.append(("PAYMENT.CAPTURE.REVERSED", "refund", taken))
 

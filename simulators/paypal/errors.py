@@ -27,17 +27,29 @@ NAMES = {
 
 
 class PaypalError(Exception):
-    """An answer `{"name", "message", "debug_id", "details": [{"issue", "description", "field"}], "links"}`."""
+    """An answer `{"name", "message", "debug_id", "details": [{"issue", "description", "field"}], "links"}`.
 
-    def __init__(self, status: int, issue: str = "", description: str = "", *, field: str = "", page: str = "") -> None:
+    `said` is a name and a message in place of the usual ones of that status.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        issue: str = "",
+        description: str = "",
+        *,
+        field: str = "",
+        page: str = "",
+        said: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(issue or NAMES[status][0])
-        self.status, self.issue, self.page = status, issue, page
+        self.status, self.issue, self.page, self.said = status, issue, page, said
         self.detail = {"issue": issue, "description": description or issue.replace("_", " ").capitalize() + "."}
         if field:
             self.detail |= {"field": field, "location": "body"}
 
     def answer(self) -> Answer:
-        name, message = NAMES[self.status]
+        name, message = self.said or NAMES[self.status]
         debug_id = new_debug_id()
         body: JSON = {"name": name, "message": message, "debug_id": debug_id}
         if self.issue:

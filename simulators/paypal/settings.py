@@ -15,7 +15,9 @@ class PaypalSettings(Settings):
     `webhook_url` and `webhook_id` serve apps that subscribed to nothing. `order_request_seconds` and
     `payment_request_seconds` are how long a PayPal-Request-Id is known; `pending_seconds` is how long what is pending
     takes. With a `receivable_currency` captures of other currencies are credited in that one, the net amount times
-    `receivable_rate`.
+    `receivable_rate`. Transaction Search lists a line `report_seconds` after its money has moved and nothing that is
+    newer; it finds `report_most` lines, and shows `report_page` of them at once. Where it is not `report_allowed` the
+    apps were not given it.
     """
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -46,3 +48,7 @@ class PaypalSettings(Settings):
     refuse_duplicate_invoices: bool = True
     receivable_currency: str = ""
     receivable_rate: float = 1.0
+    report_seconds: float = 0.0
+    report_most: int = 10_000
+    report_page: int = 500
+    report_allowed: bool = True

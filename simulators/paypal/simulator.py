@@ -1,6 +1,7 @@
-"""PayPal: OAuth, Orders v2, Payments v2, webhooks v1 with their signatures and certificates.
+"""PayPal: OAuth, Orders v2, Payments v2, Transaction Search v1, webhooks v1 with their signatures and certificates.
 
-Source: PayPal's OpenAPI files checkout_orders_v2, payments_payment_v2 and notifications_webhooks_v1.
+Source: PayPal's OpenAPI files checkout_orders_v2, payments_payment_v2, notifications_webhooks_v1 and
+reporting_transactions_v1.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from simulators.paypal.magic import MAGIC_AMOUNTS
 from simulators.paypal.orders import Orders
 from simulators.paypal.pages import agreement_page, approval_page, orders_page
 from simulators.paypal.payments import Payments
+from simulators.paypal.reports import Reports
 from simulators.paypal.request_ids import LONGEST, Requests
 from simulators.paypal.settings import PaypalSettings
 from simulators.paypal.tokens import Tokens
@@ -58,6 +60,7 @@ class Paypal(Simulator):
         self.orders = Orders(self.books, self.settings)
         self.payments = Payments(self.books, self.orders)
         self.vault = Vault(self.books)
+        self.reports = Reports(self.books, self.settings)
         self.webhooks = Webhooks(self.books, self.settings, self.sender)
         self.buyer = Buyer(self.books, self.orders, self.payments, self.webhooks)
         self.clock = Clock(self.buyer, self.settings, self.sender)
@@ -83,6 +86,9 @@ class Paypal(Simulator):
             ),
             "GET /v2/payments/refunds/{refund}": self._show(lambda c, r: books.payment(c.app, "refund", _id(r))),
             "GET /v1/notifications/certs/{certificate}": self.webhooks.certificate,
+            "GET /v1/reporting/transactions": self._plain(
+                lambda c, r: self.reports.search(c.app, dict(r.query), r.origin)
+            ),
             **self._webhook_routes(),
             **self._vault_routes(),
         }

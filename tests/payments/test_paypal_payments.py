@@ -8,7 +8,7 @@ import requests
 from core import clock
 from events.models import Callback
 from merchants import doors
-from payments.models import Attempt, Operation
+from payments.models import Attempt, Operation, Refund
 from tests.payments.world import (
     Company,
     attention,
@@ -230,6 +230,18 @@ def test_refunds_are_given_back_and_one_from_the_dashboard_is_proven_and_booked(
     assert counters(payment) == (1250, 250, 1250)
     refunds = shop.api.get(f"payments/{payment['id']}/refunds")["data"]
     assert sorted(refund["amount"] for refund in refunds) == [250, 1000]
+
+
+def test_a_refund_that_comes_back_after_it_had_succeeded_has_failed(world, shop, account, paypal):
+    payment = pay(shop)
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "succeeded")
+    refund = shop.api.post(f"payments/{payment['id']}/refunds", 201, amount=250)
+    refund_reaches(shop, refund, "succeeded")
+    paypal.simulate(Refund.objects.get().provider_id, "fail")
+    refund_reaches(shop, refund, "failed")
+    assert counters(payment) == (1250, 0, 0)
+    assert path_of(refund)[-2:] == ["succeeded", "failed"]
 
 
 def test_a_refund_that_somebody_else_tells_of_is_not_believed(world, shop, account, paypal):

@@ -102,16 +102,19 @@ def test_after_a_day_without_webhooks_one_run_repairs_what_is_certain(world, sho
     paid = caller.card(amount=2500)
     pending = caller.card("pm_card_pendingRefund", amount=3000)
     asked = caller.card("pm_card_authenticationRequired", return_url="https://shop.example/back")
+    disputed = caller.card(amount=8_000)
     world.heard()
     made_in_secret(world)
+    world.stripe.simulate(disputed, "dispute")
     waiting = refund_of(caller, pending, 3000)
     world.stripe.simulate(asked, "approve")
     dashboard = from_dashboard(world, payment_intent=intent_of(paid), amount=700)
     until_listed(world, waiting)
 
     run = two_hours_later(shop.stripe)
-    assert (run.counts["missing_here"], run.repaired) == (3, 3)
+    assert (run.counts["missing_here"], run.repaired) == (4, 4)
     assert {outcome for *_, outcome in cases()} == {"repaired"}
+    assert run.totals["USD"]["repaired"] == run.totals["USD"]["listed"] - run.totals["USD"]["booked"]
     assert reaches(shop, asked, "succeeded")
     assert receipts_of(asked)[0][1] == 1250
     assert caller.get(f"refunds/{waiting['id']}")["state"] == "succeeded"
@@ -120,6 +123,10 @@ def test_after_a_day_without_webhooks_one_run_repairs_what_is_certain(world, sho
     assert counters(paid) == (2500, 0, 700)
     assert counters(pending) == (3000, 3000, 3000)
     assert "refund.succeeded" in events_of(waiting)
+    dispute = Dispute.objects.get(payment=disputed["id"])
+    assert (dispute.state, dispute.movements.get().amount) == ("needs_response", 8_000)
+    assert events_of({"id": dispute.pk}) == ["dispute.needs_response"]
+    assert Discrepancy.objects.get(direction="withdrawn").booked_as == dispute.pk
     again = two_hours_later(shop.stripe)
     assert (again.counts["matched"], again.repaired) == (again.counts["lines"], 0)
     assert again.totals["USD"]["listed"] == again.totals["USD"]["booked"]
@@ -208,3 +215,15 @@ def test_a_page_at_a_time_everything_is_read_newest_first(world, shop, caller):
     run = reconcile(shop.stripe)
     assert (run.pages, run.lines, run.repaired) == (2, 105, 104)
     assert counters(payment) == (99_900, 0, 10_400)
+
+
+def test_a_dispute_that_stripe_does_not_tell_of_waits_for_the_next_run(world, shop, caller):
+    disputed = caller.card(amount=8_000)
+    world.stripe.simulate(disputed, "dispute", callback="missing")
+    world.stripe.trouble("500_before", "GET /v1/disputes/{dispute}")
+    run = reconcile(shop.stripe)
+    assert (run.counts["missing_here"], run.repaired, Dispute.objects.count()) == (1, 0, 0)
+    assert attention() == [(shop.stripe.pk, "discrepancy")]
+    run = reconcile(shop.stripe)
+    assert (run.repaired, Dispute.objects.count()) == (1, 1)
+    assert "discrepancy" not in {reason for _, reason in attention()}

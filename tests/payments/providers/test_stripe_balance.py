@@ -148,7 +148,7 @@ def test_a_dispute_s_money_has_the_number_of_its_line_and_its_fee():
     assert (withdrawn.provider_money_id, withdrawn.gives_back, withdrawn.reference) == (
         "txn_3SampleG7h8",
         "ch_3SampleE5f6",
-        "",
+        "dp_1Sample",
     )
     assert (reinstated.kind, reinstated.money, reinstated.fee) == (
         MovementKind.REINSTATED,
