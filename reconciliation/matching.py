@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from core import clock, ids
-from payments.models import DisputeMovement, Fee, Receipt, Refund
+from payments.models import Attempt, DisputeMovement, Fee, Receipt, Refund
 from payments.providers.base import ReceiptKind
 from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
@@ -48,7 +48,10 @@ def match(run: Run, declared: Statements) -> Found:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reconciliation'), hashtext(%s))", [run.account_id])
         cursor.execute("SET LOCAL work_mem = '128MB'")
-        cursor.execute(_JUDGE, _parameters(run, declared))
+        parameters = _parameters(run, declared)
+        if declared.renumbers:
+            cursor.execute(_RENUMBER, parameters)
+        cursor.execute(_JUDGE, parameters)
         cursor.execute("ANALYZE judged")
         found = Found(_counts(cursor), _totals(cursor))
         # Before the new cases are there: the planner knows of the earlier ones only.
@@ -71,6 +74,8 @@ def _parameters(run: Run, declared: Statements) -> dict[str, Any]:
         "account": run.account_id,
         "oldest": ids.first_id("rcpt", run.since - _EARLIER),
         "oldest_movement": ids.first_id("dmov", run.since - _EARLIER),
+        "by_status": declared.by_status,
+        "not_told": list(run.unreadable) if declared.by_status else [],
         "listed_before": listing.SOURCE,
         "kinds": [kind.value for kind in declared.kinds],
         "since": since,
@@ -104,9 +109,33 @@ def _rows(run: Run, found: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-# What is booked of a refund that has failed since does not stand. Money that was found in a list is not missed in a
-# later one, as it may have been booked long after it moved. A fee that is listed in the payment's currency cannot be
-# compared with one in the currency in which the provider holds the money.
+# A line of a payment whose money has the payment's own number, under a number that we have booked nothing of.
+_RENUMBER = f"""
+UPDATE {StagedLine._meta.db_table} AS line SET provider_money_id = attempt.provider_id
+FROM {Attempt._meta.db_table} AS attempt
+WHERE line.run = %(run)s AND line.kind = 'capture' AND line.reference <> '' AND attempt.account_id = %(account)s
+    AND attempt.provider_reference = line.reference AND attempt.provider_id NOT IN ('', line.provider_money_id)
+    AND EXISTS (SELECT FROM {Receipt._meta.db_table} AS receipt
+        WHERE receipt.account_id = %(account)s AND receipt.provider_money_id = attempt.provider_id)
+    AND NOT EXISTS (SELECT FROM {Receipt._meta.db_table} AS receipt
+        WHERE receipt.account_id = %(account)s AND receipt.provider_money_id = line.provider_money_id)
+"""  # noqa: S608  (names from models)
+
+# What is booked of a refund that has failed since does not stand.
+_BOOKED = f"""
+    SELECT receipt.id, receipt.kind, receipt.amount, receipt.currency, receipt.provider_money_id, receipt.created_at,
+        fee.amount AS fee, fee.currency AS fee_currency, receipt.source, receipt.attempt_id,
+        refund.id IS NULL OR refund.state NOT IN ('failed', 'cancelled') AS stands
+    FROM {Receipt._meta.db_table} AS receipt
+    LEFT JOIN {Fee._meta.db_table} AS fee ON fee.receipt_id = receipt.id
+    LEFT JOIN {Refund._meta.db_table} AS refund ON refund.id = receipt.refund_id
+    WHERE receipt.account_id = %(account)s AND receipt.provider_money_id IS NOT NULL
+"""  # noqa: S608  (names from models)
+
+# Where payments are asked about one by one, a refund of today brings back the line of money that was booked long ago.
+# Money that was found in a list is not missed in a later one: it may have been booked long after it moved. What was
+# not final when it was read, and is booked since, is for the next run. A fee in the payment's currency cannot be
+# compared with one in which the provider holds the money.
 _JUDGE = f"""
 CREATE TEMP TABLE judged ON COMMIT DROP AS
 WITH theirs AS (
@@ -117,15 +146,12 @@ WITH theirs AS (
         min(amount) <> max(amount) OR min(currency) <> max(currency) OR min(kind) <> max(kind) AS contradicts
     FROM {StagedLine._meta.db_table} WHERE run = %(run)s GROUP BY provider_money_id
 ), ours AS (
-    SELECT receipt.id, receipt.kind, receipt.amount, receipt.currency, receipt.provider_money_id, receipt.created_at,
-        fee.amount AS fee, fee.currency AS fee_currency, receipt.source,
-        refund.id IS NULL OR refund.state NOT IN ('failed', 'cancelled') AS stands
-    FROM {Receipt._meta.db_table} AS receipt
-    LEFT JOIN {Fee._meta.db_table} AS fee ON fee.receipt_id = receipt.id
-    LEFT JOIN {Refund._meta.db_table} AS refund ON refund.id = receipt.refund_id
-    WHERE receipt.account_id = %(account)s AND receipt.provider_money_id IS NOT NULL AND receipt.id >= %(oldest)s
+    {_BOOKED} AND receipt.id >= %(oldest)s
     UNION ALL
-    SELECT id, kind, amount, currency, provider_money_id, created_at, nullif(fee_amount, 0), currency, '', true
+    {_BOOKED} AND %(by_status)s AND receipt.id < %(oldest)s
+        AND receipt.provider_money_id IN (SELECT provider_money_id FROM {StagedLine._meta.db_table} WHERE run = %(run)s)
+    UNION ALL
+    SELECT id, kind, amount, currency, provider_money_id, created_at, nullif(fee_amount, 0), currency, '', '', true
     FROM {DisputeMovement._meta.db_table} WHERE account_id = %(account)s AND id >= %(oldest_movement)s
 )
 SELECT
@@ -134,6 +160,7 @@ SELECT
         WHEN theirs.contradicts THEN 'duplicate'
         WHEN ours.id IS NULL AND theirs.moved THEN 'missing_here'
         WHEN ours.id IS NULL THEN 'nothing'
+        WHEN NOT theirs.moved AND ours.created_at >= %(until)s THEN 'nothing'
         WHEN theirs.moved <> ours.stands THEN 'state'
         WHEN ours.currency <> theirs.currency THEN 'currency'
         WHEN ours.amount <> theirs.amount OR ours.kind <> theirs.kind THEN 'amount'
@@ -150,7 +177,8 @@ SELECT
 FROM theirs FULL JOIN ours USING (provider_money_id)
 WHERE theirs.provider_money_id IS NOT NULL
     OR (ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
-        AND ours.stands AND ours.source <> %(listed_before)s)
+        AND ours.stands AND ours.source <> %(listed_before)s
+        AND NOT coalesce(ours.attempt_id, '') = ANY(%(not_told)s::text[]))
 """  # noqa: S608  (names from models)
 
 _TOTALS = f"""
@@ -160,7 +188,7 @@ FROM judged WHERE moved GROUP BY listed_currency
 UNION ALL
 SELECT 'booked', booked_currency,
     sum(CASE WHEN direction IN {COMES_IN} THEN booked_amount ELSE -booked_amount END)
-FROM judged WHERE booked_currency IS NOT NULL AND stands GROUP BY booked_currency
+FROM judged WHERE booked_currency IS NOT NULL AND stands AND finding <> 'nothing' GROUP BY booked_currency
 """  # noqa: S608  (names from the code)
 
 # Captures first, so that what gives them back is repaired after them.

@@ -1,6 +1,7 @@
 """Repairs of what is certain: listed money that nobody told us of is booked by the domain's own verb (money.md 19)."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
@@ -26,7 +27,7 @@ _AT_ONCE = 50
 _PAYABLE_WITHIN = timedelta(hours=12)
 
 
-def repair_some(run: Run, *, after: str) -> str:
+def repair_some(run: Run, declared: Statements, *, after: str) -> str:
     """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
 
     Gives the id of the last one, empty when there was none. One that cannot be repaired is left for a person, and
@@ -38,12 +39,18 @@ def repair_some(run: Run, *, after: str) -> str:
     found = list(waiting.order_by("pk")[:_AT_ONCE])
     for case in found:
         try:
-            repair = _repair_dispute if case.direction in _DISPUTED else _repair
-            repair(case, run)
+            _how(case, declared)(case, run)
         except Exception:
             logger.exception("a repair failed", extra={"discrepancy": case.pk})
             attention.raise_for(case, Attention.Reason.FAILING, "booking this listed money fails")
     return found[-1].pk if found else ""
+
+
+def _how(case: Discrepancy, declared: Statements) -> Callable[[Discrepancy, Run], None]:
+    """The provider is asked first about disputes, and about payments whose money has another number than its line."""
+    if case.direction in _DISPUTED:
+        return _repair_dispute
+    return _repair_asking if declared.renumbers and case.direction == ReceiptKind.CAPTURE else _repair
 
 
 _DISPUTED = frozenset(kind.value for kind in MovementKind)
@@ -52,7 +59,8 @@ _DISPUTED = frozenset(kind.value for kind in MovementKind)
 def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     """End what nobody could tell of, once the provider lists no further back; how many.
 
-    Only what a finished run has read about, from before it was sent until long after a payer could still have paid.
+    Only what a finished run has read about, from before it was sent until long after a payer could still have paid; not
+    what was asked about and answered in a way that nobody could read.
     """
     read = Run.objects.filter(
         account=account,
@@ -63,8 +71,16 @@ def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     )
     because = Because(by=BY, source=listing.SOURCE, detail="the provider's list has no money of it")
     over = listing.given_up(account, sent_before=clock.now() - declared.reach)
-    found = over.filter(Exists(read)).select_related("attempt").order_by("pk")
-    return sum(listing.conclude_unlisted(operation, because) for operation in found[:_AT_ONCE])
+    found = over.filter(Exists(read)).exclude(attempt__in=_not_told(account, declared)).select_related("attempt")
+    return sum(listing.conclude_unlisted(operation, because) for operation in found.order_by("pk")[:_AT_ONCE])
+
+
+def _not_told(account: ProviderAccount, declared: Statements) -> set[str]:
+    """The attempts that some run has asked about in vain, where each is asked about."""
+    if not declared.by_status:
+        return set()
+    marred = Run.objects.filter(account=account).exclude(unreadable={}).order_by("-pk")
+    return {attempt for unreadable in marred.values_list("unreadable", flat=True)[:_AT_ONCE] for attempt in unreadable}
 
 
 def _repair(found: Discrepancy, run: Run) -> None:
@@ -89,6 +105,21 @@ def _book(
         )
     came = Arrived(account, moved, reference=case.reference, payer_hint=case.payer_hint)
     return listing.take_in_listed(came, because, payment_id=case.payment_id)
+
+
+def _repair_asking(found: Discrepancy, run: Run) -> None:
+    """Have the provider tell of our own payment, under whose number its money is booked; others' as it is listed."""
+    attempt = listing.ask_about_named(run.account, found.reference, _because(found))
+    if attempt is None:
+        _repair(found, run)
+        return
+    payment = listing.booked_of(attempt, found.key)
+    if payment is None:
+        return
+    with transaction.atomic():
+        case = _locked(found)
+        if case is not None:
+            _close(case, run, booked_as=payment.pk)
 
 
 def _repair_dispute(found: Discrepancy, run: Run) -> None:

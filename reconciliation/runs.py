@@ -22,7 +22,7 @@ from merchants.doors import callback_url
 from merchants.models import ProviderAccount
 from payments.providers import REGISTRY
 from payments.providers.statements import StatementPage, Statements, Window
-from payments.services import connections
+from payments.services import connections, statuses
 from reconciliation import concluding, matching, repairs, staging
 from reconciliation.models import Run
 
@@ -31,8 +31,6 @@ QUEUE = "reconciliation"
 
 _TO_SPARE = timedelta(minutes=30)
 """Kept from a provider's reach, so that the list does not end while it is read."""
-_READ_ON_WITHIN = timedelta(minutes=5)
-"""A list that is counted by rows has shifted after that: it is read anew."""
 _MOST_REPEATS = 3
 _UNREADABLE_KEPT = 100
 _TURN_SECONDS = 20.0
@@ -91,9 +89,11 @@ def _since(account: ProviderAccount, occasion: str, declared: Statements, now: d
 def begin_all(*, occasion: Run.Occasion, zone: str = "") -> int:
     """Begin a run of every account whose provider lists what moved, in that zone or any; how many.
 
-    Also of accounts that take no new payments: what was begun there may still be paid.
+    Also of accounts that take no new payments: what was begun there may still be paid. Where each payment is asked
+    about, once a night is often enough: what is open is asked about anyway.
     """
-    accounts = [account for account in _listing() if zone in ("", zone_of(account))]
+    listing = _listing(by_status=occasion != Occasion.OFTEN)
+    accounts = [account for account in listing if zone in ("", zone_of(account))]
     return sum(begin(account, occasion=occasion, by="schedule") is not None for account in accounts)
 
 
@@ -108,8 +108,9 @@ def zone_of(account: ProviderAccount) -> str:
     return str(account.options.get("business_zone") or (declared.zone if declared else "UTC"))
 
 
-def _listing() -> QuerySet[ProviderAccount]:
-    listing = [name for name in REGISTRY if REGISTRY[name].capabilities.statements]
+def _listing(*, by_status: bool = True) -> QuerySet[ProviderAccount]:
+    declared = {name: told for name in REGISTRY if (told := REGISTRY[name].capabilities.statements)}
+    listing = [name for name, told in declared.items() if by_status or not told.by_status]
     return ProviderAccount.objects.filter(provider__in=listing).order_by("pk")
 
 
@@ -153,8 +154,7 @@ def _read(run: Run) -> Run:
     run = _begun(run)
     if run.phase != Phase.READING:
         return run
-    provider = connections.connect(run.account)
-    page = connections.ask(provider, provider.statement(Window(run.since, run.until), run.cursor), purpose="statement")
+    page = _next_page(run)
     with transaction.atomic():
         locked = _lock(run)
         if (locked.phase, locked.cursor, locked.pages) == (Phase.READING, run.cursor, run.pages):
@@ -162,10 +162,18 @@ def _read(run: Run) -> Run:
     return locked
 
 
+def _next_page(run: Run) -> StatementPage:
+    declared, window = _declared(run), Window(run.since, run.until)
+    if declared.by_status:
+        return statuses.page(run.account, declared, window, run.cursor)
+    provider = connections.connect(run.account)
+    return connections.ask(provider, provider.statement(window, run.cursor), purpose="statement")
+
+
 def _begun(run: Run) -> Run:
     """Ready to be read: registered, and from the start where it was left for too long."""
     now, declared = clock.now(), _declared(run)
-    stale = run.read_at is None or now - run.read_at > _READ_ON_WITHIN
+    stale = run.read_at is None or now - run.read_at > declared.lasts
     if not stale:
         return run
     registered = run.registered or _is_registered(run.account) or _register(run)
@@ -230,7 +238,7 @@ def _match(run: Run) -> Run:
 
 def _repair(run: Run) -> Run:
     """Some of the account's open cases, those of earlier runs too; after the last of them the run is concluded."""
-    last = repairs.repair_some(run, after=run.cursor)
+    last = repairs.repair_some(run, _declared(run), after=run.cursor)
     if not last:
         repairs.conclude_unlisted(run.account, _declared(run))
     with transaction.atomic():

@@ -386,12 +386,13 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
         raise Unsupported(f"{self.name} does not ask whether money may come")
 
     def register_statements(self, callback_url: Callable[[str], str]) -> Step | None:
-        """What has to be told to the provider once, before it lists anything; None where nothing has.
-
-        Told again it changes nothing. This and `statement` are for who has `statements`.
-        """
+        """What has to be told to the provider before it lists anything, once or again; None where nothing has."""
         return None
 
     def statement(self, window: Window, cursor: str = "") -> PageStep:
         """One page of what moved within the window: the first, or the one that the page before names as its next."""
         raise Unsupported(f"{self.name} lists nothing")
+
+    def status(self, order: Order) -> PageStep:
+        """All that has moved of the order's payment, as one page: an empty one where it is not known there."""
+        raise Unsupported(f"{self.name} is not asked payment by payment")

@@ -60,6 +60,8 @@ from payments.providers.midtrans_reading import (
     read_refunded,
     read_transaction,
 )
+from payments.providers.midtrans_status import STATEMENTS, read_status
+from payments.providers.statements import PageStep
 
 _REFUND_REFUSALS: Mapping[str, tuple[str, str]] = {
     **wire.REFUSALS,
@@ -149,6 +151,7 @@ class Midtrans(PaymentProvider[Credentials, Options]):
         operations={Kind.CREATE: _CHARGE, Kind.CANCEL: _KEYED, Kind.REFUND: _KEYED},
         doors={"notifications": Door(Proof.WEAK, per_operation=True, signed=True)},
         refunds="partial",
+        statements=STATEMENTS,
     )
 
     @classmethod
@@ -241,6 +244,11 @@ class Midtrans(PaymentProvider[Credentials, Options]):
         if order.kind not in self.capabilities.operations:
             return super().fetch(order)
         return Step(self._get(f"{_transaction_path(order)}/status"), partial(self._read_status, order))
+
+    def status(self, order: Order) -> PageStep:
+        """By our reference, so that one whose charge was not answered is found as well."""
+        request = self._get(f"/v2/{quote(order.reference, safe='')}/status")
+        return PageStep(request, partial(read_status, order.reference, self.options.status_words))
 
     def source_addresses(self) -> tuple[str, ...]:
         return self.options.source_addresses

@@ -15,7 +15,12 @@ LineKind = ReceiptKind | MovementKind
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """How a provider lists the money that moved.
+    """How a provider lists the money that moved, or tells of it payment by payment.
+
+    With `by_status` it lists nothing: each of our own payments is asked about, with a `pause` between two, and money
+    that none of them explains is not found. `lasts` is how long it can be gone on from a place in the list, and
+    `renumbers` says that a payment whose money has the payment's own number may be listed under another: our reference
+    tells which it is.
 
     `kinds` is what it lists, and nothing else is missed there; `reach` how far back it can be asked; `late` how long
     after money has moved it may be listed first. `zone` is the clock that its business day ends by. `nightly` is how
@@ -27,6 +32,10 @@ class Statements:
     nightly: timedelta | None = None
     late: timedelta = timedelta(hours=1)
     zone: str = "UTC"
+    by_status: bool = False
+    pause: timedelta = timedelta(0)
+    lasts: timedelta = timedelta(minutes=5)
+    renumbers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from core.providers import (
     json_object,
 )
 from core.signatures import BadSignature, shared_token
+from payments.providers import xendit_transactions
 from payments.providers.base import (
     Capabilities,
     Kind,
@@ -45,6 +46,7 @@ from payments.providers.base import (
     Step,
     Word,
 )
+from payments.providers.statements import PageStep, Window
 from payments.providers.xendit_account import Credentials, Options
 from payments.providers.xendit_answers import answer_to_a_question, listed, objects, own, understood
 from payments.providers.xendit_asking import customer, items, quoted
@@ -112,6 +114,7 @@ class Xendit(PaymentProvider[Credentials, Options]):
         doors={"notifications": Door(Proof.WEAK, signed=True)},
         refunds="partial",
         reports_cost=True,
+        statements=xendit_transactions.STATEMENTS,
     )
 
     @classmethod
@@ -258,6 +261,12 @@ class Xendit(PaymentProvider[Credentials, Options]):
     def fetch_cost(self, order: Order) -> Step:
         request = self._get("/transactions", reference_id=order.reference, types="PAYMENT")
         return Step(request, partial(self._read_cost, order))
+
+    def statement(self, window: Window, cursor: str = "") -> PageStep:
+        """Payments and refunds of the whole account, whoever has begun them."""
+        url = f"{self.connection.base_url}/transactions?{xendit_transactions.page_query(window, cursor)}"
+        request = Request("GET", url, self._headers(of_codes=False))
+        return PageStep(request, partial(xendit_transactions.read_page, cursor))
 
     # Callbacks
 

@@ -193,20 +193,26 @@ def find_refund(listed: Iterable[Mapping[str, Any]], *, key: str, refund_id: str
 def read_cost(listed: Iterable[Mapping[str, Any]], reference: str) -> Cost | None:
     """What Xendit keeps of the one payment with our reference; None while that is not final, or not this simple."""
     ours = [item for item in listed if _is_money_in(item, reference)]
-    if len(ours) != 1 or ours[0]["fee"].get("status") != "COMPLETED":
+    fee = kept_of(ours[0]["fee"]) if len(ours) == 1 else None
+    if fee is None:
         return None
-    item, fee = ours[0], ours[0]["fee"]
-    withheld = [fee.get(name) for name in ("xendit_withholding_tax", "third_party_withholding_tax")]
-    if any(wire.number(tax) for tax in withheld if tax is not None):
-        return None
-    kept = wire.number(fee["xendit_fee"]) + wire.number(fee["value_added_tax"])
+    item = ours[0]
     settles = wire.moment(item.get("estimated_settlement_time"))
     return Cost(
         settled=wire.rupiah(item["amount"], item.get("currency")),
-        fee=Money(1, wire.CURRENCY).times(kept * Decimal(100)),
+        fee=fee,
         reference=wire.identifier(item["id"]),
         settles_on=settles.date() if settles else None,
     )
+
+
+def kept_of(fee: Mapping[str, Any]) -> Money | None:
+    """Xendit's fee and the tax on it; None while they are not final, or where tax was withheld beside them."""
+    withheld = [fee.get(name) for name in ("xendit_withholding_tax", "third_party_withholding_tax")]
+    if fee.get("status") != "COMPLETED" or any(wire.number(tax) for tax in withheld if tax is not None):
+        return None
+    kept = wire.number(fee["xendit_fee"]) + wire.number(fee["value_added_tax"])
+    return Money(1, wire.CURRENCY).times(kept * Decimal(100))
 
 
 def _is_money_in(item: Mapping[str, Any], reference: str) -> bool:

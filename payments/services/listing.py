@@ -22,6 +22,7 @@ from payments.services import (
     operations,
     refund_booking,
     reporting,
+    resolving,
 )
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
@@ -49,6 +50,33 @@ def take_in_listed(came: Arrived, because: Because, *, payment_id: str = "") -> 
             booked = _booked(came) or arriving.leave_unallocated(came, because)
         _hasten_report(came)
     return booked
+
+
+def ask_about_named(account: ProviderAccount, reference: str, because: Because) -> Attempt | None:
+    """Ask the provider about the payment with this reference of ours, and book the money that it tells of.
+
+    Gives the payment's attempt, also where the provider did not say; None for a reference that is none of ours.
+    """
+    attempt = arriving.attempt_named(account, reference)
+    created = attempt.operations.filter(kind=Kind.CREATE).order_by("pk").last() if attempt else None
+    report = resolving.fetch_attempt(created) if created else None
+    if created is not None and report is not None and report.moved:
+        with transaction.atomic():
+            operation = lock_operation(created)
+            booking.apply_to_attempt(operation.attempt, report, because)
+            if operation.state == OperationState.UNKNOWN:
+                settle_by(operation, report, because, provider_id=report.provider_id)
+            operations.recognise(operation, because)
+            schedule(operation)
+    return attempt
+
+
+def booked_of(attempt: Attempt, number: str) -> Payment | None:
+    """The payment, if captured money of its attempt is booked: under this number, or the payment's own."""
+    known = Attempt.objects.select_related("payment").get(pk=attempt.pk)
+    numbers = {number, known.provider_id} - {""}
+    is_booked = known.receipts.filter(kind=ReceiptKind.CAPTURE, provider_money_id__in=numbers).exists()
+    return known.payment if is_booked else None
 
 
 def take_in_refund(

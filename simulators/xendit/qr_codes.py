@@ -17,6 +17,7 @@ from simulators.xendit.webhooks import Webhooks, envelope
 from simulators.xendit.words import APPROVE, LATE_SUCCESS, NOTHING, REFUSED_CODES
 
 KINDS = ("DYNAMIC", "STATIC")
+WALK_IN = 1_000
 
 
 class QrCodes:
@@ -123,6 +124,16 @@ class QrCodes:
             with self._books.lock:
                 code.expires = time.time()
                 self._books.codes.put(code.id, code)
+
+    def walk_in(self, business: str) -> None:
+        """Somebody pays a code that the merchant has made elsewhere, and nobody is told."""
+        id, now = new_id("qr"), time.time()
+        text = qr_text(amount=WALK_IN, business=business, reference=id, channel="ID_DANA")
+        with self._books.lock:
+            code = Code(id, business, f"WALK-IN-{id[-12:]}", WALK_IN, "ID_DANA", text, now, now + 60, paid=True)
+            self._books.codes.put(id, code)
+            payment = CodePayment(new_id("qrpy"), id, WALK_IN, now)
+            self._books.payments.put(payment.id, payment)
 
     def _pay_if_open(self, code: Code) -> None:
         if self._books.codes.get(code.id) is code and is_payable(code):

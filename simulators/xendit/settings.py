@@ -15,10 +15,16 @@ class XenditSettings(Settings):
     `webhook_url` and `callback_token` stand for the dashboard's. `expired_callback` is the dashboard's switch that
     tells of expired invoices; of a code that has ended nothing is ever told. Fees are a part of a thousand, and are
     final after `fee_seconds`.
+
+    A page of transactions holds `transactions_page` at most; `transactions_intruders` payments come while each is read;
+    `transactions_doubled` answers every page but the last twice in a row. `transactions_amounts` is how amounts are
+    written there, and `clock_ahead_seconds` how far that clock is ahead of ours.
     """
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "callback_mode": (*Settings.CHOICES["callback_mode"], "bad_signature", "tampered"),
+        "transactions_order": ("newest_first", "oldest_first"),
+        "transactions_amounts": ("number", "text", "thousands"),
     }
 
     callback_timeout_seconds: float = 30.0
@@ -42,6 +48,12 @@ class XenditSettings(Settings):
     fee_seconds: float = 0.0
     fee_thousandths: float = 7.0
     tax_hundredths: float = 11.0
+    transactions_order: str = "newest_first"
+    transactions_page: int = 50
+    transactions_intruders: int = 0
+    transactions_doubled: bool = False
+    transactions_amounts: str = "number"
+    clock_ahead_seconds: float = 0.0
     max_qr_amount: int = 10_000_000
     max_invoice_amount: int = 1_000_000_000
     auto_approve: bool = False

@@ -20,6 +20,7 @@ from simulators.xendit.errors import XenditError, not_found, unauthorized
 from simulators.xendit.fields import Call
 from simulators.xendit.invoices import Invoices
 from simulators.xendit.ledger import ledger_of
+from simulators.xendit.listing import Listing
 from simulators.xendit.pages import invoice_page, wallet_page, way_back
 from simulators.xendit.qr_codes import QrCodes
 from simulators.xendit.refunding import Refunding
@@ -50,6 +51,7 @@ class Xendit(Simulator):
         self.invoices = Invoices(self.books, self.settings, self.sender, webhooks)
         self.refunding = Refunding(memory, self.books, self.settings, self.sender, webhooks)
         self.transactions = Transactions(self.books, self.settings)
+        self.listing = Listing(self.transactions, self.settings, self.qr_codes.walk_in)
         self._once_troubled: set[tuple[str, str]] = set()
         self.serve_routes(Router(self._routes()))
         self._pages = Router(
@@ -73,7 +75,7 @@ class Xendit(Simulator):
             "POST /refunds": self.refunding.of_invoice,
             "GET /refunds": self.refunding.search,
             "GET /refunds/{id}": self.refunding.show,
-            "GET /transactions": self.transactions.search,
+            "GET /transactions": self.listing.search,
             "GET /transactions/{id}": self.transactions.show,
             "GET /balance": self.transactions.balance,
         }
@@ -170,6 +172,7 @@ class Xendit(Simulator):
         self._once_troubled.clear()
         self.books.clear()
         self.refunding.clear()
+        self.listing.clear()
 
     def resume(self) -> None:
         self.invoices.resume()

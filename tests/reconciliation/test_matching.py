@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from core import clock
+from core import clock, ids
 from core.money import Money
 from payments.models import DisputeMovement, Fee
 from payments.providers.base import ReceiptKind, Word
@@ -249,3 +249,55 @@ def test_a_fee_in_the_payment_s_currency_is_not_compared_with_one_in_another_tha
     Fee.objects.create(receipt=receipt, amount=93, currency=kept_in, lane=account.pk)
     told = line("A1", 1250, "USD", fee=Money(92, listed_in))
     assert match(account, told).counts[finding] == 1
+
+
+RENUMBERED = Statements(kinds=frozenset({ReceiptKind.CAPTURE}), reach=timedelta(hours=48), renumbers=True)
+
+
+def test_a_line_under_another_number_is_the_payment_s_whose_reference_it_has(account):
+    receipt = booked(account, "INV-1")
+    type(receipt.attempt).objects.filter(pk=receipt.attempt_id).update(provider_id="INV-1")
+    told = line("PAY-9", reference=receipt.attempt.provider_reference)
+    assert match(account, told, declared=RENUMBERED).counts["matched"] == 1
+    assert match(account, told).counts["missing_here"] == 1
+
+
+@pytest.mark.parametrize("number", ["CODE-1", None])
+def test_money_of_a_payment_with_numbers_of_its_own_is_found_by_those_alone(account, number):
+    receipt = booked(account, "PAY-1")
+    type(receipt.attempt).objects.filter(pk=receipt.attempt_id).update(provider_id=number or "")
+    second = line("PAY-2", reference=receipt.attempt.provider_reference)
+    found = match(account, line("PAY-1"), second, declared=RENUMBERED)
+    assert (found.counts["matched"], found.counts["missing_here"]) == (1, 1)
+
+
+def test_a_number_that_is_booked_is_nobody_elses(account):
+    receipt = booked(account, "INV-1")
+    type(receipt.attempt).objects.filter(pk=receipt.attempt_id).update(provider_id="INV-1")
+    booked(account, "PAY-9")
+    told = line("PAY-9", reference=receipt.attempt.provider_reference)
+    found = match(account, told, declared=RENUMBERED)
+    assert cases() == [("missing_there", "INV-1", "open")]
+    assert found.counts["matched"] == 1
+
+
+def test_what_was_not_final_when_it_was_read_and_is_booked_since_is_for_the_next_run(account):
+    booked(account, "A1", created_at=clock.now())
+    found = match(account, line("A1", word=Word.PENDING))
+    assert (cases(), found.counts["state"], found.totals) == ([], 0, {})
+
+
+BY_STATUS = Statements(kinds=frozenset(ReceiptKind), reach=timedelta(hours=48), by_status=True)
+
+
+def test_money_of_long_ago_is_compared_where_payments_are_asked_about_one_by_one(account):
+    ago = clock.now() - timedelta(days=20)
+    booked(account, "A1", id=ids.first_id("rcpt", ago), created_at=ago)
+    assert match(account, line("A1"), declared=BY_STATUS).counts["matched"] == 1
+
+
+def test_of_a_payment_whose_answer_could_not_be_read_nothing_is_missed(account):
+    receipt = booked(account, "A1")
+    booked(account, "A2")
+    match(account, declared=BY_STATUS, unreadable={receipt.attempt_id: "ValueError"})
+    assert cases() == [("missing_there", "A2", "open")]

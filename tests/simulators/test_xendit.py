@@ -1,6 +1,7 @@
 """Xendit's wire: both versions of its codes, invoices, refunds, fees, and webhooks with a token."""
 
 import binascii
+import datetime
 import re
 import time
 
@@ -408,10 +409,71 @@ def test_transactions_show_fees_once_they_are_final(wire):
     assert fees == {"xendit_fee": 318.5, "value_added_tax": 35.03, "status": "COMPLETED"}
     assert wire.get(f"/transactions/{paid['id']}").json() == paid
     assert refusal(wire.get("/transactions/none")) == (404, "DATA_NOT_FOUND")
-    assert [item["type"] for item in wire.get("/transactions").json()["data"]] == ["PAYMENT", "PAYMENT", "REFUND"]
+    assert [item["type"] for item in wire.get("/transactions").json()["data"]] == ["REFUND", "PAYMENT", "PAYMENT"]
     assert wire.get("/balance").json() == {"balance": 86000}
     wire.settings(fee_seconds=60)
     assert wire.get("/transactions?reference_id=ORD-2").json()["data"][0]["fee"]["status"] == "PENDING"
+
+
+def listed(wire, query="", **options):
+    answer = wire.get(f"/transactions?{query}", **options)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_an_invoice_is_listed_by_the_payment_behind_it(wire, receiver):
+    id = wire.paid_invoice(external_id="ORD-1")
+    [item] = listed(wire)["data"]
+    assert (item["reference_id"], item["settlement_status"]) == ("ORD-1", "PENDING")
+    assert item["product_id"] == receiver.wait(1)[0]["payment_id"] != id
+
+
+def test_transactions_are_listed_newest_first_and_paged_by_the_id_of_the_item_before(wire):
+    references = [wire.paid_code()[0]["reference_id"] for _ in range(5)]
+    found, query = [], "limit=2&types=PAYMENT"
+    for place in range(3):
+        page = listed(wire, query)
+        found += [item["reference_id"] for item in page["data"]]
+        assert page["has_more"] == (place < 2)
+        if page["has_more"]:
+            [link] = page["links"]
+            assert (link["rel"], link["method"]) == ("next", "GET")
+            query = link["href"].partition("?")[2]
+            assert query == f"limit=2&types=PAYMENT&after_id={page['data'][-1]['id']}"
+    assert page["links"] == []
+    assert found == references[::-1]
+    back = listed(wire, f"limit=2&before_id={page['data'][0]['id']}")
+    assert [item["reference_id"] for item in back["data"]] == found[2:4]
+
+
+def test_transactions_are_filtered_by_time_status_and_kind(wire):
+    wire.paid_code()
+    wire.refund(wire.paid_invoice(), amount=5000)
+    assert len(listed(wire, "types=PAYMENT&types=REFUND")["data"]) == 3
+    assert [item["status"] for item in listed(wire, "types=REFUND&statuses=PENDING&statuses=SUCCESS")["data"]] != []
+    assert listed(wire, "statuses=VOIDED")["data"] == []
+    now = datetime.datetime.now(datetime.UTC)
+    before, after = (f"{now + datetime.timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (-1, 1))
+    assert len(listed(wire, f"created[gte]={before}&created[lte]={after}")["data"]) == 3
+    assert listed(wire, f"created[gte]={after}")["data"] == []
+    wire.settings(clock_ahead_seconds=7200)
+    assert len(listed(wire, f"created[gte]={after}")["data"]) == 3
+    for query in ("limit=0", "limit=x", "after_id=txn_none", "created[gte]=yesterday"):
+        assert refusal(wire.get(f"/transactions?{query}")) == (400, "API_VALIDATION_ERROR")
+
+
+def test_a_list_can_be_made_to_change_to_repeat_itself_and_to_write_amounts_otherwise(wire):
+    for _ in range(3):
+        wire.paid_code()
+    wire.settings(transactions_page=2, transactions_doubled=True)
+    first = listed(wire)
+    query = f"after_id={first['data'][-1]['id']}"
+    assert listed(wire, query) == first
+    assert len(listed(wire, query)["data"]) == 1
+    wire.settings(transactions_doubled=False, transactions_intruders=2, transactions_order="oldest_first")
+    listed(wire)
+    wire.settings(transactions_intruders=0, transactions_page=50, transactions_amounts="thousands")
+    assert [item["amount"] for item in listed(wire)["data"]] == ["45,500.00"] * 3 + ["1,000.00"] * 2
 
 
 # Webhooks, trouble, memory

@@ -38,14 +38,15 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.midtrans import Credentials, Midtrans, Options
-from tests.contracts.payments import PaymentProviderContract, World
+from tests.contracts.payments import World
+from tests.contracts.statuses import StatusContract
 from tests.contracts.world import MemoryTokens, changed, document
 
 IDR = Money(4_550_000, "IDR")
 CHARGE = "POST /v2/charge"
 
 
-class MidtransContract(PaymentProviderContract):
+class MidtransContract(StatusContract):
     name = "midtrans"
     credentials: ClassVar = {"server_key": "SB-Mid-server-lango-simulator"}
     refused_credentials: ClassVar = {"server_key": "SB-Mid-server-of-somebody-else"}

@@ -23,14 +23,15 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.xendit import Credentials, Xendit
-from tests.contracts.payments import PaymentProviderContract, World
+from tests.contracts.payments import World
+from tests.contracts.statements import StatementContract
 from tests.contracts.world import changed, document, until
 
 TOKEN = "lango-simulator-callback-token"
 SECRET_KEY = "xnd_development_lango-simulator"
 
 
-class XenditContract(PaymentProviderContract):
+class XenditContract(StatementContract):
     name = "xendit"
     credentials: ClassVar = {"secret_key": SECRET_KEY, "callback_token": TOKEN}
     refused_credentials: ClassVar = {"secret_key": "xnd_development_of-somebody-else"}
