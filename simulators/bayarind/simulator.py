@@ -18,6 +18,7 @@ from simulators.bayarind.snap import PREFIX, Snap
 from simulators.bayarind.words import EXPIRED, MAGIC_AMOUNTS, OUTCOMES, PENDING
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.outcomes import no_such
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -110,7 +111,7 @@ class Bayarind(Simulator):
         """`outcome`: a word of OUTCOMES; `callback`: how the flag goes out. What the flag was answered is `answer`."""
         outcome = str(wanted.get("outcome", "approve"))
         if outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}")
+            raise no_such(outcome, OUTCOMES)
         bill = self.books.known(str(wanted.get("id") or ""), str(wanted.get("reference") or ""))
         self.flags.act(bill, outcome, str(wanted.get("callback", "")))
         return {"id": bill.id, "state": bill.state, "answer": bill.answer}

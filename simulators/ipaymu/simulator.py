@@ -22,6 +22,7 @@ from simulators.ipaymu.signing import of_call
 from simulators.ipaymu.words import FOLLOWING, MAGIC_AMOUNTS, OUTCOMES, PAID
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.outcomes import no_such
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -158,9 +159,10 @@ class Ipaymu(Simulator):
         elif outcome in ("choose", "nothing"):
             payment = self.payments.say(session, mode, begins=outcome == "choose")
         elif outcome in OUTCOMES:
-            payment = self.payments.settle(session, OUTCOMES[outcome], mode, late=outcome == "late_success")
+            late, chosen = outcome == "late_success", outcome == "expire"
+            payment = self.payments.settle(session, OUTCOMES[outcome], mode, late=late, chosen=chosen)
         else:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join((*OUTCOMES, *FOLLOWING))}")
+            raise no_such(outcome, (*OUTCOMES, *FOLLOWING))
         return {"id": str(payment.transaction or payment.session), "state": payment.status}
 
     def _known(self, wanted: Mapping[str, Any]) -> Payment:

@@ -24,6 +24,7 @@ from simulators.midtrans.pages import gopay_page, wallet_page, way_back
 from simulators.midtrans.refunding import Refunding
 from simulators.midtrans.settings import MidtransSettings
 from simulators.midtrans.words import CANCEL, DASHBOARD_REFUND, EXPIRE, MAGIC_AMOUNTS, OUTCOMES
+from simulators.outcomes import no_such
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -156,7 +157,7 @@ class Midtrans(Simulator):
             self.refunding.from_dashboard(transaction, str(wanted.get("callback", "")))
             return {"id": transaction.id, "state": transaction.status}
         if outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join([*OUTCOMES, DASHBOARD_REFUND])}")
+            raise no_such(outcome, [*OUTCOMES, DASHBOARD_REFUND])
         settled = self.charges.settle(
             transaction.id,
             OUTCOMES[outcome],

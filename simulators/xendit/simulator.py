@@ -12,6 +12,7 @@ from typing import Any
 
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.outcomes import no_such
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -126,7 +127,7 @@ class Xendit(Simulator):
         if outcome == SETTLE and isinstance(found, Invoice):
             self.invoices.settle(found.id)
         elif outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}, {SETTLE}")
+            raise no_such(outcome, [*OUTCOMES, SETTLE])
         elif isinstance(found, Code):
             self.qr_codes.act(found, OUTCOMES[outcome], mode)
         else:
