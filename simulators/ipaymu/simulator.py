@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulators.ipaymu.books import JSON, Books, Payment, shown, stamp
@@ -19,10 +19,11 @@ from simulators.ipaymu.pages import payment_page, wallet_page
 from simulators.ipaymu.payments import Payments
 from simulators.ipaymu.settings import IpaymuSettings
 from simulators.ipaymu.signing import of_call
-from simulators.ipaymu.words import FOLLOWING, MAGIC_AMOUNTS, OUTCOMES, PAID
+from simulators.ipaymu.words import DESCRIPTIONS, FOLLOWING, MAGIC_AMOUNTS, OUTCOMES, PAID, PENDING
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.outcomes import no_such
+from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -164,6 +165,13 @@ class Ipaymu(Simulator):
         else:
             raise no_such(outcome, (*OUTCOMES, *FOLLOWING))
         return {"id": str(payment.transaction or payment.session), "state": payment.status}
+
+    def codes(self) -> Iterator[Issued]:
+        with self.books.lock:
+            rows = list(self.books.payments.newest_first())
+        for row in rows:
+            if row.code:
+                yield Issued(row.session, row.code, DESCRIPTIONS[row.status].lower(), row.status == PENDING)
 
     def _known(self, wanted: Mapping[str, Any]) -> Payment:
         """By its session or transaction, else the newest with that reference."""

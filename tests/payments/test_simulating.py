@@ -168,6 +168,16 @@ def test_every_provider_knows_the_vocabulary(begin, shop, way):
     assert told == [word for word in simulating.OUTCOMES if word != "late_success" or not never_late]
 
 
+@pytest.mark.parametrize("way", [way for way in WAYS if way.endswith("qris")])
+def test_the_phone_scans_the_code_that_is_on_the_screen(begin, shop, companies, way):
+    """Whoever's address it is opened at: here it is Stripe's."""
+    payment = begin(way)
+    scan, code = f"{companies.url('stripe')}/_simulator/scan", payment["next_action"]["qr_string"]
+    assert "Rp 45.500" in requests.get(scan, params={"code": code}, timeout=10).text
+    requests.post(scan, data={"code": code, "outcome": "succeed"}, timeout=10)
+    assert reaches(shop, payment, "succeeded")["captured_amount"] == 4_550_000
+
+
 def test_a_wrong_outcome_is_answered_with_those_that_there_are(begin, shop):
     payment = begin("midtrans qris")
     path = f"test/payments/{payment['id']}/simulate"
