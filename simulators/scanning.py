@@ -56,6 +56,11 @@ class Scanning:
             company.simulate({"id": issued.id, "outcome": outcome, **_amount(text, form)})
         except (KeyError, ValueError, Conflict) as refused:
             return Answer.of_html(self._scanned(text, told=f"That was not possible: {refused}."))
+        after = self._find(text)
+        if after and after[1].is_open:
+            return Answer.of_html(
+                self._scanned(text, told=f"{company.title} tells nobody of that: it can still be paid.")
+            )
         return Answer.redirect(f"{PATH}?{urlencode({'code': text})}")
 
     def _camera(self) -> str:

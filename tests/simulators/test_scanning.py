@@ -78,6 +78,13 @@ def test_it_is_declined_or_left_alone(midtrans, phone, outcome, state):
     assert "That was not possible" in phone.press(code, "succeed")
 
 
+def test_where_nobody_hears_of_a_payer_who_declines_the_phone_says_so(running, receiver, phone):
+    wire = XenditWire(running.url("xendit"), receiver.url)
+    code = wire.coded()["qr_string"]
+    assert "Xendit tells nobody of that: it can still be paid." in phone.press(code, "fail")
+    assert "Xendit says that it is over: INACTIVE." in phone.press(code, "succeed")
+
+
 def test_every_code_that_waits_on_a_screen_is_there_to_be_picked(midtrans, phone):
     assert "No code is shown anywhere." in phone.scan()
     code = midtrans.charged(45_500)["qr_string"]
