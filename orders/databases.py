@@ -64,7 +64,7 @@ def _faults_of(database: OrderDatabase) -> Iterator[None]:
     """What the driver says names hosts and users: it is for the log, and a word of ours for everybody else."""
     try:
         yield
-    except (OperationalError, InterfaceError) as fault:
+    except (OperationalError, InterfaceError, OSError) as fault:  # PyMySQL leaves a file for TLS that is not there bare
         if refusal := database.dialect.refusal(fault):
             raise _refused(database, fault, refusal) from None
         logger.warning("order database away", extra={"database": database.name, "fault": str(fault)[:300]})

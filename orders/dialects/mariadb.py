@@ -56,7 +56,7 @@ class MariaDB(Dialect):
     }
 
     def connection(self, url: str) -> dict[str, Any]:
-        import pymysql
+        import pymysql  # only where a till has such a database
 
         pymysql.install_as_MySQLdb()
         told: dict[str, Any] = environ.Env.db_url_config(url, engine="django.db.backends.mysql")

@@ -79,6 +79,15 @@ def test_a_server_whose_certificate_is_another_authoritys_is_not_talked_to(till,
 
 
 @slow
+def test_a_file_that_is_not_there_is_told_to_whoever_runs_this_and_to_nobody_else(till, api, caplog):
+    till.configure(api.key.merchant.pk, options="?sslmode=verify-full&sslrootcert=/nowhere/ca.pem")
+    away = create(api)
+    assert (away.status_code, "/nowhere" in away.text) == (503, False)
+    (told,) = [record for record in caplog.records if record.message == "order database away"]
+    assert "No such file" in told.fault
+
+
+@slow
 def test_a_table_that_locks_no_rows_is_refused_by_name(till, api):
     till.run("ALTER TABLE pos_order_lines DROP CONSTRAINT line_of_order")
     till.run("ALTER TABLE pos_orders ENGINE = MyISAM")
