@@ -7,22 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
-
 from core.crypto import Secret
+from orders import dialects
+from orders.dialects import Dialect, WrongUrl
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIELDS = {"name", "url", "merchants", "livemode"}
-
-CONNECT_SECONDS = 3
-STATEMENT_SECONDS = 5
-LOCK_SECONDS = 2
-_LIMITS = {
-    "statement_timeout": STATEMENT_SECONDS,
-    "lock_timeout": LOCK_SECONDS,
-    "idle_in_transaction_session_timeout": 2 * STATEMENT_SECONDS,
-}
-"""What the database itself ends; in seconds."""
+_SCHEMES = " or ".join(f"{scheme}://" for scheme in dialects.SCHEMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +30,17 @@ class OrderDatabase:
         """Its name among Django's databases."""
         return f"orders_{self.name}"
 
+    @property
+    def dialect(self) -> Dialect:
+        """What is particular about its kind."""
+        known = dialects.of_scheme(urlsplit(self.url.reveal()).scheme)
+        if known is None:
+            raise WrongUrl(f"has a url that does not begin with {_SCHEMES}")
+        return known
+
     def connection(self) -> dict[str, Any]:
-        """What Django is to be told of it: every wait has its end."""
-        told: dict[str, Any] = environ.Env.db_url_config(self.url.reveal())
-        given: dict[str, Any] = told.get("OPTIONS", {})
-        limits = " ".join(f"-c {name}={seconds * 1000}" for name, seconds in _LIMITS.items())
-        options = {
-            "connect_timeout": CONNECT_SECONDS,
-            "tcp_user_timeout": STATEMENT_SECONDS * 1000,
-            "keepalives_idle": STATEMENT_SECONDS,
-            "keepalives_interval": 2,
-            "keepalives_count": 2,
-            "application_name": "lango",
-            **given,
-            "options": f"{given.get('options', '')} {limits}".strip(),
-        }
-        return {**told, "CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": options}
+        """What Django is to be told of it: every wait has its end. Raises WrongUrl, and ValueError."""
+        return self.dialect.connection(self.url.reveal())
 
 
 def parse(text: str) -> dict[str, OrderDatabase]:
@@ -86,10 +72,17 @@ def _one(entry: object, place: int) -> OrderDatabase:
     name, url, merchants, livemode = (entry[field] for field in ("name", "url", "merchants", "livemode"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{where} has a name that is not 1 to 32 of a-z, 0-9 and _, beginning with a letter")
-    if not isinstance(url, str) or urlsplit(url).scheme not in ("postgresql", "postgres"):
-        raise ValueError(f"{where} has a url that does not begin with postgresql://")
+    if not isinstance(url, str):
+        raise ValueError(f"{where} has a url that is no text")
     if not isinstance(merchants, list) or not merchants or not all(isinstance(one, str) for one in merchants):
         raise ValueError(f"{where} does not list the ids of the merchants who may use it")
     if not isinstance(livemode, bool):
         raise ValueError(f"{where} does not say with true or false whether it is for live mode")
-    return OrderDatabase(name, Secret(url), frozenset(merchants), livemode)
+    made = OrderDatabase(name, Secret(url), frozenset(merchants), livemode)
+    try:
+        made.connection()
+    except WrongUrl as fault:
+        raise ValueError(f"{where} {fault}") from None
+    except ValueError:
+        raise ValueError(f"{where} has a url that cannot be read") from None
+    return made

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 
 from orders.configured import OrderDatabase
+from orders.dialects import TABLES_CHANGED
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def reached(name: str, *, merchant: str, livemode: bool) -> Iterator[str]:
     if not place.acquire(timeout=_WAIT_FOR_PLACE):
         raise Away(f"{name} answers so slowly that it is asked nothing more for now")
     try:
-        with _faults_of(name), transaction.atomic(using=configured.alias):
+        with _faults_of(configured), transaction.atomic(using=configured.alias):
             yield configured.alias
     finally:
         connections[configured.alias].close()
@@ -59,13 +60,19 @@ def reached(name: str, *, merchant: str, livemode: bool) -> Iterator[str]:
 
 
 @contextmanager
-def _faults_of(name: str) -> Iterator[None]:
+def _faults_of(database: OrderDatabase) -> Iterator[None]:
     """What the driver says names hosts and users: it is for the log, and a word of ours for everybody else."""
     try:
         yield
-    except (OperationalError, InterfaceError) as fault:
-        logger.warning("order database away", extra={"database": name, "fault": str(fault)[:300]})
-        raise Away(f"{name} cannot be reached, or does not answer in time") from None
+    except (OperationalError, InterfaceError, OSError) as fault:  # PyMySQL leaves a file for TLS that is not there bare
+        if refusal := database.dialect.refusal(fault):
+            raise _refused(database, fault, refusal) from None
+        logger.warning("order database away", extra={"database": database.name, "fault": str(fault)[:300]})
+        raise Away(f"{database.name} cannot be reached, or does not answer in time") from None
     except DatabaseError as fault:
-        logger.warning("order database refused", extra={"database": name, "fault": str(fault)[:300]})
-        raise Refused(f"{name} does not answer what it is asked: its tables are not as they were") from None
+        raise _refused(database, fault, TABLES_CHANGED) from None
+
+
+def _refused(database: OrderDatabase, fault: Exception, told: str) -> Refused:
+    logger.warning("order database refused", extra={"database": database.name, "fault": str(fault)[:300]})
+    return Refused(f"{database.name} {told}")

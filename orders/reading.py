@@ -6,19 +6,23 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connections
+from django.db.models import TextField
+from django.db.models.functions import Cast, Left
 
 from core.money import EXPONENTS, Money, NotRepresentable
-from orders import databases, tables
+from orders import databases, dialects, tables
 from orders.mapping import PAID, Amounts, OrderMapping
 from orders.models import OrderSource
 from orders.tables import Tables
 
 MOST_LINES = 20_000
 _MOST_CHARACTERS = 100
+_MOST_OF_NAME = 500
 
 
 class Unreadable(Exception):
-    """There is such an order, and what stands there is no amount of money that could be paid."""
+    """There is such an order, and what stands there is no amount of money that could be paid, or too much to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Line:
 class Found:
     """An order as it stands at this moment. `number` is its id in the source's own spelling.
 
-    `discount` and `tax` are figures as they stand there. `lines` are read only when asked for, MOST_LINES at most.
+    `discount` and `tax` are figures as they stand there. `lines` are read only when asked for.
     """
 
     number: str
@@ -49,11 +53,13 @@ class Found:
     is_paid: bool
     is_closed: bool
     lines: Sequence[Line] = ()
-    has_more_lines: bool = False
 
 
 def read(source: OrderSource, number: str, *, with_lines: bool = False) -> Found | None:
-    """The order of that id, or None. Raises databases.Away and Refused, and Unreadable. Not inside a transaction."""
+    """The order of that id, or None. Raises databases.Away and Refused, and Unreadable. Not inside a transaction.
+
+    With lines, it is Unreadable where there are more than MOST_LINES: paying it needs none of them.
+    """
     mapping = source.read_by
     if not number or len(number) > _MOST_CHARACTERS or "\x00" in number:
         return None
@@ -77,7 +83,14 @@ def one(known: Tables, alias: str, number: str, *, locked: bool = False) -> Any:
         key = known.order._meta.pk.to_python(number)
     except ValidationError:
         return None
-    found = list((rows.select_for_update(no_key=True) if locked else rows).filter(pk=key)[:2])
+    if locked:
+        rows = rows.select_for_update(no_key=connections[alias].features.has_select_for_no_key_update)
+    try:
+        found = list(rows.filter(pk=key)[:2])
+    except DatabaseError as fault:
+        if dialects.of_vendor(connections[alias].vendor).has_no_such_letters(fault):
+            return None
+        raise
     if len(found) > 1:
         raise Unreadable(f"{number} is the id of more than one order")
     return found[0] if found else None
@@ -118,23 +131,27 @@ def _found(mapping: OrderMapping, row: Any, code: str, lines: list[Line]) -> Fou
         status=status,
         is_paid=status == mapping.statuses[PAID],
         is_closed=str(getattr(row, "state", None) or "").strip() in mapping.closed,
-        lines=lines[:MOST_LINES],
-        has_more_lines=len(lines) > MOST_LINES,
+        lines=lines,
     )
 
 
 def _lines(known: Tables, alias: str, row: Any) -> list[Line]:
     if known.line is None or known.mapping.line is None:
         return []
-    told = [what for what, _ in known.mapping.line.columns() if what not in ("order", "position")]
+    told = [what for what, _ in known.mapping.line.columns() if what not in ("order", "position", "name")]
     key = getattr(row, "key", row.pk)
     rows = known.line.objects.using(alias).filter(order=key)
     if known.mapping.line.position:
         rows = rows.order_by("position")
-    return [_line(dict(zip(told, values, strict=True))) for values in rows.values_list(*told)[: MOST_LINES + 1]]
+    # Nobody promises that a name there is short, and there may be thousands.
+    named = rows.values_list(Left(Cast("name", TextField()), _MOST_OF_NAME), *told)
+    found = list(named[: MOST_LINES + 1])
+    if len(found) > MOST_LINES:
+        raise Unreadable(f"{row.pk} has more than {MOST_LINES:,} lines, which is more than we read")
+    return [_line(name, dict(zip(told, figures, strict=True))) for name, *figures in found]
 
 
-def _line(told: dict[str, Any]) -> Line:
-    figures = {what: None if value is None else Decimal(value) for what, value in told.items() if what != "name"}
+def _line(name: str | None, told: dict[str, Any]) -> Line:
+    figures = {what: None if value is None else Decimal(value) for what, value in told.items()}
     nothing = {what: Decimal(0) for what in ("quantity", "unit_price") if figures.get(what) is None}
-    return Line(name=str(told["name"] or ""), **(figures | nothing))  # type: ignore[arg-type]  # the two are there
+    return Line(name=name or "", **(figures | nothing))  # type: ignore[arg-type]  # the two are there

@@ -13,7 +13,7 @@ from core.metadata import MetadataField
 from core.money import EXPONENTS
 from orders.mapping import IDENTIFIER, STATUSES, Amounts, Schema
 from orders.models import OrderSource
-from orders.reading import Found, Line
+from orders.reading import MOST_LINES, Found, Line
 
 
 class NameField(serializers.RegexField):
@@ -176,8 +176,7 @@ class OrderOutput(serializers.Serializer[Any]):
     tax = serializers.CharField(allow_null=True, help_text="As it stands there")
     status = serializers.CharField(allow_null=True, help_text="The source's own word for its payment")
     is_payable = serializers.BooleanField(help_text="Neither paid nor closed there")
-    lines = LineOutput(many=True)
-    has_more_lines = serializers.BooleanField()
+    lines = LineOutput(many=True, help_text=f"All of them; an order of more than {MOST_LINES:,} is refused")
     livemode = serializers.BooleanField()
 
 
@@ -210,7 +209,6 @@ def present_order(source: OrderSource, found: Found) -> dict[str, Any]:
         "status": found.status or None,
         "is_payable": not (found.is_paid or found.is_closed),
         "lines": [_line(line) for line in found.lines],
-        "has_more_lines": found.has_more_lines,
         "livemode": source.livemode,
     }
 

@@ -11,33 +11,21 @@ from django.apps.registry import Apps
 from django.db import connections, models
 
 from core.errors import FieldError
-from orders import databases
+from orders import databases, dialects
+from orders.dialects import Column, Dialect, Kind
 from orders.mapping import OrderMapping, of
 
-_WHOLE = frozenset({"smallint", "integer", "bigint"})
-_CHARACTERS = frozenset({"text", "character varying", "character"})
-_TEXT = _CHARACTERS | {"USER-DEFINED"}
-_EXACT = _WHOLE | {"numeric"}
-_ID = _WHOLE | _CHARACTERS | {"uuid"}
-_KINDS: Mapping[str, frozenset[str]] = {
+_ID = frozenset({Kind.WHOLE, Kind.TEXT, Kind.UUID})
+_AMOUNT = frozenset({Kind.WHOLE, Kind.EXACT})
+_TEXT = frozenset({Kind.TEXT, Kind.WORD})
+_KINDS: Mapping[str, frozenset[Kind]] = {
     **dict.fromkeys(("id", "key", "order"), _ID),
-    **dict.fromkeys(("total", "discount", "discount_percent", "tax", "quantity", "unit_price"), _EXACT),
+    **dict.fromkeys(("total", "discount", "discount_percent", "tax", "quantity", "unit_price"), _AMOUNT),
     **dict.fromkeys(("status", "state", "name", "code"), _TEXT),
     "currency": _ID,
-    "position": _ID | {"numeric", "timestamp without time zone", "timestamp with time zone"},
+    "position": _ID | {Kind.EXACT, Kind.MOMENT},
 }
-_TOLD = {_ID: "a whole number, a text or a uuid", _EXACT: "a whole number or numeric, never a float", _TEXT: "a text"}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """`type` is the database's word for it; `length` the most characters it holds, where it says so."""
-
-    type: str
-    length: int | None
-    may_read: bool
-    may_write: bool
-
+_TOLD = {_ID: "a whole number, a text or a uuid", _AMOUNT: "a whole number or {exact}, never a float", _TEXT: "a text"}
 
 Columns = Mapping[str, Column]
 
@@ -60,10 +48,12 @@ def faults(database: str, schema: str, given: Mapping[str, Any], *, merchant: st
 
 
 def _faults_of(part: str, names: Any, mapping: OrderMapping, alias: str) -> Iterator[FieldError]:
-    columns = _columns(alias, names.table)
+    dialect, columns = _dialect(alias), _columns(alias, names.table)
     if not columns:
         yield FieldError(f"/mapping/{part}/table", f"there is no table {names.table}", "missing")
         return
+    if part == "order" and (fault := _table_fault(alias, names.table)):
+        yield FieldError("/mapping/order/table", fault)
     for what, name in names.columns():
         place = f"/mapping/{part}/{what}"
         column = columns.get(name)
@@ -71,8 +61,8 @@ def _faults_of(part: str, names: Any, mapping: OrderMapping, alias: str) -> Iter
             yield FieldError(place, f"{names.table} has no column {name}", "missing")
         elif not column.may_read:
             yield FieldError(place, f"{names.table}.{name} may not be read by our user", "forbidden")
-        elif column.type not in _KINDS[what]:
-            told = _TOLD.get(_KINDS[what], "another type")
+        elif column.kind not in _KINDS[what]:
+            told = _TOLD.get(_KINDS[what], "another type").format(exact=dialect.exact)
             yield FieldError(place, f"{names.table}.{name} is {column.type}; it must be {told}")
         elif part == "order" and what == "status":
             yield from _status_faults(place, f"{names.table}.{name}", column, mapping)
@@ -86,22 +76,18 @@ def _status_faults(place: str, name: str, column: Column, mapping: OrderMapping)
         yield FieldError(place, f"{name} holds {column.length} characters: too few for {longest!r}")
 
 
-_COLUMNS = """
-SELECT told.column_name, told.data_type, told.character_maximum_length,
-    has_column_privilege(found.oid, told.column_name, 'SELECT'),
-    has_column_privilege(found.oid, told.column_name, 'UPDATE')
-FROM pg_catalog.pg_class AS found
-    JOIN pg_catalog.pg_namespace AS inside ON inside.oid = found.relnamespace
-    JOIN information_schema.columns AS told ON told.table_schema = inside.nspname AND told.table_name = found.relname
-WHERE found.oid = to_regclass(quote_ident(%s))
-"""
-
-
-def _columns(alias: str, table: str) -> dict[str, Column]:
-    """The columns of the table of that name which its user's search path finds; none where there is no such table."""
+def _columns(alias: str, table: str) -> Columns:
     with connections[alias].cursor() as cursor:
-        cursor.execute(_COLUMNS, [table])
-        return {row[0]: Column(*row[1:]) for row in cursor.fetchall()}
+        return _dialect(alias).columns(cursor, table)
+
+
+def _table_fault(alias: str, table: str) -> str:
+    with connections[alias].cursor() as cursor:
+        return _dialect(alias).table_fault(cursor, table)
+
+
+def _dialect(alias: str) -> Dialect:
+    return dialects.of_vendor(connections[alias].vendor)
 
 
 def tables_in(database: str, alias: str, mapping: OrderMapping) -> Tables:
@@ -134,18 +120,20 @@ def _model(part: str, names: Any, columns: Columns, registry: Apps) -> Any:
     key = "order" if part == "line" else "id"
     meta = type("Meta", (), {"managed": False, "db_table": names.table, "app_label": "orders", "apps": registry})
     mapped = {
-        what: _field(columns[name].type if name in columns else "text", column=name, is_key=what == key)
+        what: _field(columns[name].kind if name in columns else Kind.TEXT, column=name, is_key=what == key)
         for what, name in names.columns()
     }
     return type(f"Foreign{part.title()}", (models.Model,), {"__module__": __name__, "Meta": meta, **mapped})
 
 
-def _field(kind: str, *, column: str, is_key: bool) -> "models.Field[Any, Any]":
+def _field(kind: Kind, *, column: str, is_key: bool) -> "models.Field[Any, Any]":
     options: dict[str, Any] = {"db_column": column, "primary_key": is_key, "null": not is_key}
-    if kind in _WHOLE:
-        return models.BigIntegerField(**options)
-    if kind == "numeric":
-        return models.DecimalField(max_digits=1000, decimal_places=100, **options)
-    if kind == "uuid":
-        return models.UUIDField(**options)
-    return models.TextField(**options)
+    match kind:
+        case Kind.WHOLE:
+            return models.BigIntegerField(**options)
+        case Kind.EXACT:
+            return models.DecimalField(max_digits=1000, decimal_places=100, **options)
+        case Kind.UUID:
+            return models.UUIDField(**options)
+        case _:
+            return models.TextField(**options)

@@ -240,9 +240,12 @@ class SimulateView(ApiView):
         tags=["Test mode"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
-        """Play the payer at the provider's simulator: `approve`, `decline`, `insufficient_funds`, `timeout` and more.
+        """Play the payer at the provider's simulator, by whichever method: `succeed`, `fail`, `insufficient_funds`,
+        `cancel`, `expire`, `late_success`.
 
-        In test mode only. What it leads to arrives as it would from the provider: by its callback, a moment later.
+        In test mode only. What it leads to arrives as it would from the provider, by its callback, a moment later;
+        where a provider tells of no such end, it is asked. As in life, some tell nobody of a payer who was refused: the
+        payment then stays open, and can be paid. One by `mpesa` also knows `paybill`: paid unasked, by its reference.
         """
         if self.caller.livemode:
             raise NotFound("Payments are simulated in test mode only.")

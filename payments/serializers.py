@@ -14,6 +14,7 @@ from orders.mapping import STATUSES
 from payments.models import Payment, UnallocatedReceipt
 from payments.providers import REGISTRY
 from payments.providers.base import FailureCode, Line, Payer
+from payments.services import simulating
 from payments.services.assigning import NewPayment
 from payments.states import PaymentState, RefundState, UnallocatedState
 
@@ -147,9 +148,14 @@ class RefundInput(StrictSerializer):
 
 
 class SimulateInput(StrictSerializer):
-    """What the payer does, or what goes wrong: `approve`, `decline`, `insufficient_funds`, `timeout`, …"""
+    """What becomes of the payment. Every provider's simulator knows these, as far as there is such a thing there; each
+    has words of its own besides, which the answer to an unknown one lists."""
 
-    outcome = serializers.RegexField(r"^[a-z_]{3,40}$")
+    outcome = serializers.RegexField(
+        r"^[a-z_]{3,40}$",
+        help_text="; ".join(f"`{word}`: {what}" for word, what in simulating.OUTCOMES.items()),
+        error_messages={"invalid": f"This is no outcome; known: {', '.join(simulating.OUTCOMES)}."},
+    )
 
 
 class PaymentQuery(ListQuery):

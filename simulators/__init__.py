@@ -46,6 +46,7 @@ class Running:
         server = Server(host, port, simulator.answer)
         simulator.base_url = f"http://{host}:{server.server_port}"
         self.simulators[simulator.name] = simulator
+        simulator.neighbours = self.simulators
         self._servers.append(server)
 
     def run(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulators import pages
 from simulators.ledger import Conflict, LedgerEntry
+from simulators.scanning import PATH, Scanning
 from simulators.server import Answer, Request, Router
 from simulators.trouble import Trouble
 
@@ -21,6 +22,7 @@ class Control:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        scanning = Scanning(simulator)
         self._router = Router(
             {
                 "GET /_simulator": lambda request: Answer.redirect("/_simulator/"),
@@ -28,6 +30,8 @@ class Control:
                 "GET /_simulator/health": lambda request: Answer.of_json({"ok": True, "name": simulator.name}),
                 "GET /_simulator/phone": lambda request: Answer.of_html(simulator.phone_page()),
                 "POST /_simulator/phone": self._press,
+                f"GET {PATH}": scanning.page,
+                f"POST {PATH}": scanning.press,
                 "POST /_simulator/simulate": self._simulate,
                 "GET /_simulator/ledger": self._ledger,
                 "GET /_simulator/callbacks": self._callbacks,

@@ -35,6 +35,9 @@ button { width: 100%; font: inherit; padding: .6rem .5rem; border-radius: .75rem
   border: 1px solid var(--line); background: transparent; color: inherit }
 button.yes { background: var(--yes); border-color: var(--yes); color: #fff; font-weight: 600 }
 button.no { background: var(--no); border-color: var(--no); color: #fff; font-weight: 600 }
+textarea, input { width: 100%; font: inherit; padding: .5rem; border-radius: .75rem;
+  border: 1px solid var(--line); background: var(--paper); color: inherit }
+textarea { font-family: ui-monospace, monospace; font-size: .8rem; overflow-wrap: anywhere }
 button:focus-visible { outline: 3px solid color-mix(in srgb, var(--yes) 50%, transparent) }
 table { width: 100%; border-collapse: collapse; font-size: .85rem }
 td, th { padding: .4rem .35rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top }
@@ -99,12 +102,16 @@ def phone(title: str, heading: str, waiting: list[str], past: str) -> str:
     return page(f"{title} phone", head + shown + past, refresh=True)
 
 
+SCAN_LINK = '<p class="soft"><a href="/_simulator/scan">Scan a QRIS code</a></p>'
+
+
 def index(simulator: Simulator) -> str:
     return page(
         f"{simulator.title} simulator",
         f"<header><span>{escape(simulator.title)}</span><span>simulator</span></header>"
         f"<h1>{escape(simulator.title)} at {escape(simulator.base_url)}</h1>"
-        '<p><a href="/_simulator/phone">Phone</a> · <a href="/_simulator/ledger">Ledger</a> · '
+        '<p><a href="/_simulator/phone">Phone</a> · <a href="/_simulator/scan">Scan a code</a> · '
+        '<a href="/_simulator/ledger">Ledger</a> · '
         '<a href="/_simulator/callbacks">Callbacks</a> · <a href="/_simulator/settings">Settings</a> · '
         '<a href="/_simulator/trouble">Trouble</a></p>'
         + _table("Credentials", simulator.credentials())

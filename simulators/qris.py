@@ -1,6 +1,10 @@
-"""The text of a QRIS code, written from the standard: id, length and value, and a CRC-16 at the end."""
+"""The text of a QRIS code, written and read by the standard: id, length and value, and a CRC-16 at the end."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 ACQUIRERS = {"gopay": ("COM.GO-JEK.WWW", "93600914"), "airpay shopee": ("ID.CO.SHOPEE.WWW", "93600918")}
 
@@ -43,3 +47,36 @@ def dynamic(*, amount: int, merchant_id: str, reference: str, acquirer: str) -> 
     ]
     text = "".join(parts)
     return text + crc(text)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a phone shows of a code. `amount` is as it is written there; None where the payer types it."""
+
+    merchant: str
+    city: str
+    amount: str | None
+
+
+def read(text: str) -> Read:
+    """Raises ValueError that says why a phone would not take it."""
+    if len(text) < 8 or text[-8:-4] != "6304" or text[-4:] != crc(text[:-4]):
+        raise ValueError("its checksum is wrong")
+    values = dict(_elements(text))
+    if values.get("00") != "01" or values.get("58") != "ID" or values.get("53") != "360":
+        raise ValueError("it is not a code of Indonesia, in rupiah")
+    amount = values.get("54")
+    if amount is not None and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,2})?", amount):
+        raise ValueError("its amount is none")
+    return Read(values.get("59", ""), values.get("60", ""), amount)
+
+
+def _elements(text: str) -> Iterator[tuple[str, str]]:
+    place = 0
+    while place < len(text):
+        name, length = text[place : place + 2], text[place + 2 : place + 4]
+        value = text[place + 4 : place + 4 + int(length)] if re.fullmatch("[0-9]{2}", length) else None
+        if value is None or len(value) != int(length):
+            raise ValueError("it breaks off")
+        yield name, value
+        place += 4 + len(value)

@@ -6,13 +6,14 @@ import random
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from simulators.callbacks import Sender
 from simulators.control import Control
 from simulators.ledger import LedgerEntry
 from simulators.memory import Memory, Table
+from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.settings import Settings
 from simulators.trouble import Trouble, TroubleQueue
@@ -47,6 +48,7 @@ class Simulator(ABC):
         self.troubles = TroubleQueue(self.own_troubles)
         self.calls: Counter[str] = Counter()
         self.base_url = ""
+        self.neighbours: Mapping[str, Simulator] = {}
         self._stopping = threading.Event()
         self._router: Router[Any] = Router({})
         self._control = Control(self)
@@ -171,6 +173,10 @@ class Simulator(ABC):
     @abstractmethod
     def resume(self) -> None:
         """Start again the clocks that an earlier run left ticking."""
+
+    def codes(self) -> Iterator[Issued]:
+        """The QRIS codes that it has issued, the newest first."""
+        return iter(())
 
     def own_page(self, request: Request) -> Answer | None:
         """A page under `/_simulator/` that only this company has."""

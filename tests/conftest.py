@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from django.test import Client
 from events import work
 from merchants import limits
 from tests import factories, quick_flush
+from tests.till import Till
+from tests.till_mariadb import IS_INSTALLED, MISSING, MariaDBTill, mariadb_server
 
 
 def pytest_configure(config):
@@ -171,3 +174,20 @@ def company() -> Iterator[Company]:
     company = Company()
     yield company
     company.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """A MariaDB server, or a skip that says what is missing."""
+    if not IS_INSTALLED:
+        pytest.skip(MISSING)
+    with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=pytest.mark.slow)])
+def make_till(request) -> Callable[[str], Till]:
+    """Makes somebody else's database of a name, on each kind of server that orders may live on."""
+    if request.param == "postgresql":
+        return Till
+    return partial(MariaDBTill, request.getfixturevalue("mariadb"))

@@ -1,6 +1,9 @@
-"""Somebody else's database, for tests: a till's or an ERP's tables on the test server, away and back when told."""
+"""Somebody else's database, for tests: a till's or an ERP's tables on the test server, away and back when told.
 
-from collections.abc import Iterator
+tests/till_mariadb.py has the same on a MariaDB.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,8 +24,9 @@ CREATE TABLE pos_orders (
     total numeric(12, 3) NOT NULL, payment_status text
 );
 CREATE TABLE pos_order_lines (
-    id bigserial PRIMARY KEY, order_id text NOT NULL REFERENCES pos_orders, name text NOT NULL,
-    quantity numeric(12, 3) NOT NULL, unit_price numeric(14, 3) NOT NULL, discount numeric(12, 3), total numeric(14, 3)
+    id bigserial PRIMARY KEY, order_id text NOT NULL, name text NOT NULL,
+    quantity numeric(12, 3) NOT NULL, unit_price numeric(14, 3) NOT NULL, discount numeric(12, 3), total numeric(14, 3),
+    CONSTRAINT line_of_order FOREIGN KEY (order_id) REFERENCES pos_orders
 );
 """
 ERP = """
@@ -48,16 +52,26 @@ class _Unlisted(dict):
 
 
 class Till:
-    """A database with nothing in it, and our settings' name for it."""
+    """A database with nothing in it, and our settings' name for it. What is particular to PostgreSQL comes first."""
+
+    pos, erp = POS, ERP
+    inexact, exact = "double precision", "numeric"
+    """Its words for a float, and for a number with decimals."""
+    encoding = ""
+    """How its letters are written, where that is another way than the server's."""
 
     def __init__(self, name: str = NAME) -> None:
         own = connection.settings_dict
         self.name, self.database = name, f"{own['NAME']}_{name}"
         self.server = {"host": own["HOST"], "port": own["PORT"], "user": own["USER"], "password": own["PASSWORD"]}
+        self._begin()
+
+    def _begin(self) -> None:
         with self._as_owner() as owner:
             there = owner.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone()
             if not there:
-                owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.database)))
+                made = sql.SQL(f"CREATE DATABASE {{}} {self.encoding}").format(sql.Identifier(self.database))
+                owner.execute(made)
         self.come_back()
         self.run("DROP SCHEMA public CASCADE")
         self.run("CREATE SCHEMA public")
@@ -79,14 +93,33 @@ class Till:
             done = theirs.execute(text, values or None)  # type: ignore[arg-type]
             return done.fetchall() if done.description else []
 
-    def ring_up(self, number: str = "1042", total: str = "12.50", currency: str = "USD", **more: Any) -> str:
-        facts = {"id": number, "total": total, "currency": currency, "payment_status": "open"} | more
-        columns, marks = ", ".join(facts), ", ".join("%s" for _ in facts)
-        self.run(f"INSERT INTO pos_orders ({columns}) VALUES ({marks})", *facts.values())
-        return number
+    @contextmanager
+    def held(self, text: str) -> Iterator[None]:
+        """The till's own people are in the middle of something."""
+        with psycopg.connect(dbname=self.database, **self.server) as theirs:
+            theirs.execute(text)
+            yield
 
-    def status(self, number: str = "1042") -> str | None:
-        return self.run("SELECT payment_status FROM pos_orders WHERE id = %s", number)[0][0]
+    def retype(self, table: str, column: str, kind: str) -> None:
+        self.run(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING {column}::{kind}")
+
+    @contextmanager
+    def user(self, name: str, password: str, *rights: str) -> Iterator[None]:
+        """A user with just these rights, as GRANT has them."""
+        self.run(f"DROP ROLE IF EXISTS {name}")
+        self.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        try:
+            for right in rights:
+                self.run(f"GRANT {right} TO {name}")
+            yield
+        finally:
+            self.run(f"DROP OWNED BY {name}")
+            self.run(f"DROP ROLE {name}")
+
+    def sleep(self, cursor: Any) -> None:
+        """Ten seconds, of which the database allows a twentieth of one."""
+        cursor.execute("SET LOCAL statement_timeout = 50")
+        cursor.execute("SELECT pg_sleep(10)")
 
     def go_away(self) -> None:
         """Nobody gets in, and whoever is in is thrown out."""
@@ -101,6 +134,22 @@ class Till:
         with self._as_owner() as owner:
             name, word = sql.Identifier(self.database), sql.SQL("true" if whether else "false")
             owner.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, word))
+
+    def add_lines(self, number: str, count: int, name: str = "line") -> None:
+        """Lines that cost 1 each: `line 1`, `line 2` …"""
+        told = [f"('{number}', '{name} {place}', 1, 1, 1)" for place in range(1, count + 1)]
+        columns = "order_id, name, quantity, unit_price, total"
+        for first in range(0, count, 2000):
+            self.run(f"INSERT INTO pos_order_lines ({columns}) VALUES {', '.join(told[first : first + 2000])}")
+
+    def ring_up(self, number: str = "1042", total: str = "12.50", currency: str = "USD", **more: Any) -> str:
+        facts = {"id": number, "total": total, "currency": currency, "payment_status": "open"} | more
+        columns, marks = ", ".join(facts), ", ".join("%s" for _ in facts)
+        self.run(f"INSERT INTO pos_orders ({columns}) VALUES ({marks})", *facts.values())
+        return number
+
+    def status(self, number: str = "1042") -> str | None:
+        return self.run("SELECT payment_status FROM pos_orders WHERE id = %s", number)[0][0]
 
     def configure(self, *merchants: str, livemode: bool = False, **at: Any) -> OrderDatabase:
         """Give the database its name in our settings, for those merchants."""
@@ -131,10 +180,10 @@ def _tills_known() -> dict[str, Any]:
 
 
 @contextmanager
-def tills(*names: str) -> Iterator[list[Till]]:
+def tills(*names: str, make: Callable[[str], Till] = Till) -> Iterator[list[Till]]:
     """Databases that are there while the block lasts."""
     before, listed = settings.ORDER_DATABASES, connections.settings
-    made = [Till(name=name) for name in names]
+    made = [make(name) for name in names]
     try:
         yield made
     finally:

@@ -218,7 +218,7 @@ REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "set_schedule_period_amount": {"This month's bill": {"amount": 250_000}},
     "capture_payment": {"All of it": {}, "Less than was held": {"amount": 1000}},
     "create_refund": {"All that is left": {}, "A part": {"amount": 500, "reason": "Dessert was cold"}},
-    "simulate_payment": {"The payer approves": {"outcome": "approve"}, "The payer declines": {"outcome": "decline"}},
+    "simulate_payment": {"The payer pays": {"outcome": "succeed"}, "The payer is refused": {"outcome": "fail"}},
     "create_customer": {
         "A person": {"name": "Njeri Kamau", "phone": "+254711000111", "reference": "guest-77"},
         "A business": {"type": "business", "name": "Kamau Ltd", "email": "books@example.com"},

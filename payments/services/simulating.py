@@ -2,24 +2,55 @@
 
 import json
 
+from django.db.models import Q
+
+from core import clock
 from core.errors import Conflict, InvalidRequest
 from core.http import HttpFault, Request, Response, send
 from payments.models import Attempt, Payment
-from payments.services import connections
+from payments.services import connections, resolving
+from payments.states import PAYMENT
 
 _DEADLINE_SECONDS = 10.0
+OUTCOMES = {
+    "succeed": "the payer pays",
+    "fail": "the payer is refused",
+    "insufficient_funds": "the payer has too little",
+    "cancel": "the payer does not want to",
+    "expire": "nobody pays in time",
+    "late_success": "the payer pays when it is too late",
+}
+"""What every provider's simulator understands, if there is such a thing there; each has words of its own besides."""
+_TOLD_BY_CALLBACK = frozenset({"succeed", "late_success"})
 
 
 def simulate(payment: Payment, outcome: str) -> None:
-    """Raises Conflict for an account that is not at a simulator, or whose simulator is away; InvalidRequest."""
+    """Play an outcome: one of OUTCOMES, or a word of that simulator's own.
+
+    Of an end without money providers mostly tell nobody, so they are asked at once.
+    Raises Conflict for an account that is not at a simulator, whose simulator is away, or whose payment does not stand
+    so; InvalidRequest that names every outcome.
+    """
     attempt = payment.attempts.select_related("account").latest("pk")
     if attempt.account.host != connections.SIMULATOR:
         raise Conflict(f"{payment.pk} is at {attempt.account.host}, which cannot be simulated. Use its own test tools.")
     answer = _tell(attempt, outcome)
     if answer.status == 400:
-        raise InvalidRequest(_words(answer), param="/outcome")
+        words = _words(answer)
+        raise InvalidRequest(f"{words[:1].upper()}{words[1:]}.", param="/outcome")
     if answer.status >= 300:
-        raise Conflict(f"The simulator refused: {_words(answer)}")
+        raise Conflict(f"The simulator refused: {_words(answer)}.")
+    if outcome == "expire":
+        _let_its_time_pass(payment)
+    if outcome not in _TOLD_BY_CALLBACK:
+        resolving.ask_now(payment.pk)
+
+
+def _let_its_time_pass(payment: Payment) -> None:
+    """Where a provider cannot tell that something has ended, our own clock does: it then stands where theirs does."""
+    has_time = Q(expires_at=None) | Q(expires_at__gt=clock.now())
+    waiting = Payment.objects.filter(has_time, pk=payment.pk).exclude(state__in=list(PAYMENT.terminals))
+    waiting.update(expires_at=clock.now())
 
 
 def _tell(attempt: Attempt, outcome: str) -> Response:

@@ -76,9 +76,8 @@ class Classic:
 
     def _shown(self, bill: Bill, origin: str) -> dict[str, str]:
         if bill.service == self._settings.qris_service_code:
-            code = dynamic(amount=bill.amount, merchant_id=bill.channel, reference=bill.id, acquirer="gopay")
             is_link = self._settings.qris_field == "urlQris"
-            return {self._settings.qris_field: f"{origin}/_simulator/pay/{bill.id}" if is_link else code}
+            return {self._settings.qris_field: f"{origin}/_simulator/pay/{bill.id}" if is_link else code_of(bill)}
         if bill.service in (WALLET, CARD):
             return {"redirectURL": f"{origin}/_simulator/pay/{bill.id}"}
         return {}
@@ -160,3 +159,8 @@ def _moment(stamped: str) -> float:
         return seconds(stamped)
     except ValueError:
         raise Refused("Invalid transaction date format") from None
+
+
+def code_of(bill: Bill) -> str:
+    """The text of the code with which a bill by QRIS is paid."""
+    return dynamic(amount=bill.amount, merchant_id=bill.channel, reference=bill.id, acquirer="gopay")

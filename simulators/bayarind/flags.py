@@ -18,7 +18,7 @@ from simulators.bayarind import snap
 from simulators.bayarind.books import Bill, Books, hashed, stamp
 from simulators.bayarind.keys import MERCHANTS, OURS
 from simulators.bayarind.settings import BayarindSettings
-from simulators.bayarind.words import ADVICE, BY_HAND, DONE, EXPIRED, PAID, PAYMENT, PENDING, SUCCESS
+from simulators.bayarind.words import ADVICE, BY_HAND, DONE, EXPIRED, PAID, PAYMENT, PENDING, SUCCESS, UNHEARD
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
 
@@ -52,7 +52,7 @@ class Flags:
                 self._books.keep(bill)
         if outcome == "failed_flag":
             self._ask(bill, PAYMENT, mode, status=NOT_PAID)
-        elif outcome != "decline" and not ends:
+        elif outcome not in UNHEARD and not ends:
             self._pay(bill, BY_HAND if outcome == "reconcile" else PAYMENT, mode)
         return bill
 

@@ -20,7 +20,7 @@ def bank_page(books: Books) -> str:
     waiting = [_card(row, "/_simulator/phone") for row in rows if row.state == PENDING]
     past = islice((row for row in rows if row.state != PENDING), SHOWN)
     table = pages.history((row.account, _amount(row), f"{row.state} {row.answer}".strip()) for row in past)
-    return pages.phone("Bayarind", "Bills to pay", waiting, table)
+    return pages.phone("Bayarind", "Bills to pay", waiting, table + pages.SCAN_LINK)
 
 
 def pay_page(bill: Bill) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulators.bayarind.books import JSON, Bill, Books
-from simulators.bayarind.classic import Classic
+from simulators.bayarind.classic import Classic, code_of
 from simulators.bayarind.flags import Flags
 from simulators.bayarind.keys import MERCHANTS, OURS, private_pem, public_pem
 from simulators.bayarind.pages import bank_page, pay_page
@@ -18,6 +18,8 @@ from simulators.bayarind.snap import PREFIX, Snap
 from simulators.bayarind.words import EXPIRED, MAGIC_AMOUNTS, OUTCOMES, PENDING
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.outcomes import no_such
+from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -110,10 +112,17 @@ class Bayarind(Simulator):
         """`outcome`: a word of OUTCOMES; `callback`: how the flag goes out. What the flag was answered is `answer`."""
         outcome = str(wanted.get("outcome", "approve"))
         if outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}")
+            raise no_such(outcome, OUTCOMES)
         bill = self.books.known(str(wanted.get("id") or ""), str(wanted.get("reference") or ""))
         self.flags.act(bill, outcome, str(wanted.get("callback", "")))
         return {"id": bill.id, "state": bill.state, "answer": bill.answer}
+
+    def codes(self) -> Iterator[Issued]:
+        with self.books.lock:
+            rows = list(self.books.bills.newest_first())
+        for row in rows:
+            if row.service == self.settings.qris_service_code:
+                yield Issued(row.id, code_of(row), row.state, row.state == PENDING)
 
     def phone_page(self) -> str:
         return bank_page(self.books)

@@ -12,6 +12,10 @@ DONE = (SUCCESS, PAID_BEFORE)
 """After these answers to a flag the money stays; after any other the bank gives it back."""
 
 OUTCOMES = {
+    "succeed": "pays",
+    "fail": "is refused by the bank, of which nobody is told",
+    "insufficient_funds": "is refused by the bank, of which nobody is told",
+    "cancel": "goes away, of which nobody is told",
     "approve": "pays",
     "reconcile": "pays, and it is flagged by hand (type 13)",
     "late_success": "pays although the bill has ended",
@@ -20,6 +24,9 @@ OUTCOMES = {
     "timeout": "lets it expire",
     "expire": "lets it expire",
 }
+
+UNHEARD = ("fail", "insufficient_funds", "cancel", "decline")
+"""After these nothing is other than it was."""
 
 # On an insert; trouble with the connection comes once per number.
 MAGIC_AMOUNTS = magic_amounts(

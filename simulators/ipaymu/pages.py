@@ -20,7 +20,7 @@ def wallet_page(books: Books) -> str:
     waiting = [_card(row, "/_simulator/phone") for row in rows if row.status == PENDING]
     past = islice((row for row in rows if row.status != PENDING), SHOWN)
     table = pages.history((row.reference, _amount(row), DESCRIPTIONS[row.status]) for row in past)
-    return pages.phone("iPaymu", "Codes to pay", waiting, table)
+    return pages.phone("iPaymu", "Codes to pay", waiting, table + pages.SCAN_LINK)
 
 
 def payment_page(payment: Payment) -> str:

@@ -50,15 +50,18 @@ class Payments:
             self._sender.timer.later(seconds, lambda: self._unless_settled(payment.session, SUCCESS))
         return answer
 
-    def settle(self, session: str, status: int, mode: str = "", *, late: bool = False) -> Payment:
-        """End it as the payer or the clock does. KeyError, or Conflict when it has ended."""
+    def settle(self, session: str, status: int, mode: str = "", *, late: bool = False, chosen: bool = False) -> Payment:
+        """End it as the payer or the clock does. KeyError, or Conflict when it has ended.
+
+        With `chosen` it expires after the payer had chosen how to pay on its page.
+        """
         with self._books.lock:
             payment = self._known(session)
             if payment.status != PENDING and not (late and payment.status in ENDED_UNPAID):
                 raise Conflict(f"{session} has ended with {payment.status}")
             if status in PAID and MAGIC_AMOUNTS.get(payment.amount) == DECLINED:
                 status = FAILED
-            if status != EXPIRED or payment.kind == DIRECT:
+            if status != EXPIRED or payment.kind == DIRECT or chosen:
                 self._begin(payment)
             mode = mode or payment.mode or self._settings.callback_mode
             news = self._ended(payment, status, mode)

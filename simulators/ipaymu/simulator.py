@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulators.ipaymu.books import JSON, Books, Payment, shown, stamp
@@ -19,9 +19,11 @@ from simulators.ipaymu.pages import payment_page, wallet_page
 from simulators.ipaymu.payments import Payments
 from simulators.ipaymu.settings import IpaymuSettings
 from simulators.ipaymu.signing import of_call
-from simulators.ipaymu.words import FOLLOWING, MAGIC_AMOUNTS, OUTCOMES, PAID
+from simulators.ipaymu.words import DESCRIPTIONS, FOLLOWING, MAGIC_AMOUNTS, OUTCOMES, PAID, PENDING
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.outcomes import no_such
+from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -158,10 +160,18 @@ class Ipaymu(Simulator):
         elif outcome in ("choose", "nothing"):
             payment = self.payments.say(session, mode, begins=outcome == "choose")
         elif outcome in OUTCOMES:
-            payment = self.payments.settle(session, OUTCOMES[outcome], mode, late=outcome == "late_success")
+            late, chosen = outcome == "late_success", outcome == "expire"
+            payment = self.payments.settle(session, OUTCOMES[outcome], mode, late=late, chosen=chosen)
         else:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join((*OUTCOMES, *FOLLOWING))}")
+            raise no_such(outcome, (*OUTCOMES, *FOLLOWING))
         return {"id": str(payment.transaction or payment.session), "state": payment.status}
+
+    def codes(self) -> Iterator[Issued]:
+        with self.books.lock:
+            rows = list(self.books.payments.newest_first())
+        for row in rows:
+            if row.code:
+                yield Issued(row.session, row.code, DESCRIPTIONS[row.status].lower(), row.status == PENDING)
 
     def _known(self, wanted: Mapping[str, Any]) -> Payment:
         """By its session or transaction, else the newest with that reference."""

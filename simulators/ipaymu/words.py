@@ -32,6 +32,9 @@ MOST_HOURS = {"bsi": 3, "bri": 2}
 
 # What can become of a payment, by the words of `POST /_simulator/simulate`.
 OUTCOMES = {
+    "succeed": SUCCESS,
+    "fail": FAILED,
+    "insufficient_funds": FAILED,
     "approve": SUCCESS,
     "approve_unsettled": UNSETTLED,
     "late_success": SUCCESS,

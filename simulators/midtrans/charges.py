@@ -136,10 +136,18 @@ def _created(transaction: Transaction, origin: str) -> JSON:
         return answer
     framed = {"name": "generate-qr-code-v2", "method": "GET", "url": f"{origin}/v4/qris/{uuid.uuid4()}/qr-code"}
     answer["actions"].append(framed)
-    answer["qr_string"] = dynamic(
-        amount=transaction.amount, merchant_id=transaction.merchant, reference=id, acquirer=transaction.acquirer
-    )
+    answer["qr_string"] = code_of(transaction)
     return answer
+
+
+def code_of(transaction: Transaction) -> str:
+    """The text of the code with which a charge by QRIS is paid."""
+    return dynamic(
+        amount=transaction.amount,
+        merchant_id=transaction.merchant,
+        reference=transaction.id,
+        acquirer=transaction.acquirer,
+    )
 
 
 def _ended(transaction: Transaction) -> JSON:

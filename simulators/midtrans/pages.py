@@ -22,7 +22,7 @@ def wallet_page(books: Books) -> str:
     waiting = [_card(row, "/_simulator/phone") for row in rows if row.status == PENDING]
     past = islice((row for row in rows if row.status != PENDING), SHOWN)
     table = pages.history((row.order_id, _amount(row), row.status) for row in past)
-    return pages.phone("Midtrans", "Codes to scan", waiting, table)
+    return pages.phone("Midtrans", "Codes to scan", waiting, table + pages.SCAN_LINK)
 
 
 def gopay_page(transaction: Transaction) -> str:

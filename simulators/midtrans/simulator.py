@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.midtrans.books import JSON, Books, Transaction, document
-from simulators.midtrans.charges import Charges
+from simulators.midtrans.charges import Charges, code_of
 from simulators.midtrans.errors import MidtransError, unauthorized
 from simulators.midtrans.fields import Call, read_charge
 from simulators.midtrans.idempotency import LONGEST_KEY, IdempotencyKeys
@@ -23,7 +23,9 @@ from simulators.midtrans.notifications import Notifications
 from simulators.midtrans.pages import gopay_page, wallet_page, way_back
 from simulators.midtrans.refunding import Refunding
 from simulators.midtrans.settings import MidtransSettings
-from simulators.midtrans.words import CANCEL, DASHBOARD_REFUND, EXPIRE, MAGIC_AMOUNTS, OUTCOMES
+from simulators.midtrans.words import CANCEL, DASHBOARD_REFUND, EXPIRE, MAGIC_AMOUNTS, OUTCOMES, PENDING
+from simulators.outcomes import no_such
+from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -156,7 +158,7 @@ class Midtrans(Simulator):
             self.refunding.from_dashboard(transaction, str(wanted.get("callback", "")))
             return {"id": transaction.id, "state": transaction.status}
         if outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join([*OUTCOMES, DASHBOARD_REFUND])}")
+            raise no_such(outcome, [*OUTCOMES, DASHBOARD_REFUND])
         settled = self.charges.settle(
             transaction.id,
             OUTCOMES[outcome],
@@ -165,6 +167,13 @@ class Midtrans(Simulator):
             late=outcome == "late_success",
         )
         return {"id": settled.id, "state": settled.status}
+
+    def codes(self) -> Iterator[Issued]:
+        with self.books.lock:
+            rows = list(self.books.transactions.newest_first())
+        for row in rows:
+            if row.asked_as == "qris":
+                yield Issued(row.id, code_of(row), row.status, row.status == PENDING)
 
     def _known(self, wanted: Mapping[str, Any]) -> Transaction:
         """By its id, else the newest with that order or key."""

@@ -21,6 +21,9 @@ CODES = {
 
 # What the payer can do, by the words of `POST /_simulator/simulate`.
 OUTCOMES = {
+    "succeed": SETTLEMENT,
+    "fail": DENY,
+    "insufficient_funds": DENY,
     "approve": SETTLEMENT,
     "approve_by_qr": SETTLEMENT,
     "late_success": SETTLEMENT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simulators.ledger import LedgerEntry
+from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.mpesa.books import Books
 from simulators.mpesa.certificate import certificate
@@ -24,6 +24,7 @@ from simulators.mpesa.pull import Pull
 from simulators.mpesa.settings import MpesaSettings
 from simulators.mpesa.tokens import Tokens
 from simulators.mpesa.words import DESCRIPTIONS, MAGIC_AMOUNTS, OUTCOMES, STILL_PENDING
+from simulators.outcomes import no_such
 from simulators.server import Answer, Handle, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -131,19 +132,34 @@ class Mpesa(Simulator):
         """`outcome`: a word of OUTCOMES or a result code; `callback`: how the callback goes out.
 
         "paybill" is a payment that the customer starts: `short_code`, `amount`, `reference`, `phone`, `validation`.
+        Without a short code it is for the payment of a prompt, which the customer leaves unanswered.
         """
         if wanted.get("outcome") == "paybill":
-            return self.paybill.pay(wanted)
+            return self.paybill.pay(wanted) if "short_code" in wanted else self._pay_prompt_by_paybill(wanted)
         id, outcome = self._find(wanted), str(wanted.get("outcome", "approve"))
         result = OUTCOMES.get(outcome, outcome)
         if result not in DESCRIPTIONS or result == STILL_PENDING:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}, or a result code")
+            raise no_such(outcome, [*OUTCOMES, "paybill", "or a result code"])
         mode = str(wanted.get("callback", ""))
         if outcome == "late_success":
             self.prompts.late_success(id, mode)
         else:
             self.prompts.settle(id, result, mode)
         return {"id": id, "state": outcome, "result": result}
+
+    def _pay_prompt_by_paybill(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Conflict where nobody would hear of it, or the merchant refuses it."""
+        id = self._find(wanted)
+        prompt = self.books.prompts.get(id)
+        if prompt is None:
+            raise KeyError(id)
+        if prompt.short_code not in self.paybill.addresses:
+            raise Conflict(f"no addresses are registered for {prompt.short_code}: nobody would hear of the money")
+        told = {"short_code": prompt.short_code, "amount": prompt.amount, "phone": prompt.phone}
+        paid = self.paybill.pay({**told, "reference": prompt.reference, "callback": wanted.get("callback", "")})
+        if paid["state"] != "paid":
+            raise Conflict(f"the merchant refused the money: {paid['result']}")
+        return paid
 
     def _find(self, wanted: Mapping[str, Any]) -> str:
         """The prompt by its id, else the newest with that account reference."""

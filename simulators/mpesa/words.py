@@ -50,6 +50,9 @@ DESCRIPTIONS = {
 
 # What the payer can do, by the words of `POST /_simulator/simulate`; a bare result code works too.
 OUTCOMES = {
+    "succeed": SUCCESS,
+    "fail": WRONG_PIN,
+    "expire": UNREACHABLE,
     "approve": SUCCESS,
     "decline": CANCELLED,
     "cancel": CANCELLED,

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
+from simulators.outcomes import no_such
 from simulators.paypal.amounts import units_of
 from simulators.paypal.books import PAYER, Books, Cause, now, reversal_id
 from simulators.paypal.magic import MAGIC_AMOUNTS
@@ -31,7 +32,7 @@ class Buyer:
     def act(self, id: str, outcome: str, callback_mode: str = "") -> JSON:
         """Let `outcome` happen to an order or a payment. ValueError: no such outcome. Conflict: not now."""
         if outcome not in EVERY_OUTCOME:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(EVERY_OUTCOME)}")
+            raise no_such(outcome, EVERY_OUTCOME)
         with self.books.lock:
             row = self.books.find(id)
             if row is None:
@@ -47,7 +48,7 @@ class Buyer:
 
     def _meant(self, row: JSON, outcome: str) -> JSON:
         """An order that is paid stands for its capture, where that is what the outcome is about."""
-        if "kind" in row or ("order", outcome) in OF_ORDERS:
+        if "kind" in row or outcome in OUTCOMES.get(("order", row["document"]["status"]), {}):
             return row
         captures = self.books.of(row["id"], "capture")
         return captures[-1] if captures else row
@@ -146,6 +147,9 @@ def _nothing(buyer: Buyer, cause: Cause, order: JSON) -> None:
 
 
 _APPROVALS: dict[str, Step] = {
+    "succeed": Buyer.approve,
+    "fail": _refusing("TRANSACTION_REFUSED"),
+    "expire": Buyer.expire,
     "approve": Buyer.approve,
     "decline": _refusing("TRANSACTION_REFUSED"),
     "instrument_declined": _refusing("INSTRUMENT_DECLINED"),
@@ -165,7 +169,12 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     ("order", "CREATED"): _APPROVALS,
     ("order", "PAYER_ACTION_REQUIRED"): _APPROVALS,
     ("order", "APPROVED"): {**_APPROVALS, "reverse_approval": Buyer.reverse_approval},
-    ("capture", "PENDING"): {"complete": _settled("COMPLETED"), "deny": _settled("DECLINED")},
+    ("capture", "PENDING"): {
+        "succeed": _settled("COMPLETED"),
+        "fail": _settled("DECLINED"),
+        "complete": _settled("COMPLETED"),
+        "deny": _settled("DECLINED"),
+    },
     ("capture", "COMPLETED"): _PAID,
     ("capture", "PARTIALLY_REFUNDED"): _PAID,
     ("setup", "PAYER_ACTION_REQUIRED"): {"approve": _allow, "cancel": _nothing},
@@ -174,7 +183,6 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     ("refund", "PENDING"): {"complete": _settled("COMPLETED"), "fail": _settled("FAILED")},
     ("refund", "COMPLETED"): {"fail": _settled("FAILED")},
 }
-OF_ORDERS = {("order", outcome) for (kind, _), outcomes in OUTCOMES.items() if kind == "order" for outcome in outcomes}
 EVERY_OUTCOME = sorted({outcome for outcomes in OUTCOMES.values() for outcome in outcomes})
 
 

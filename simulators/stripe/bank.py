@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from simulators.callbacks import Sender
 from simulators.ledger import Conflict
+from simulators.outcomes import no_such
 from simulators.stripe import charges as charges
 from simulators.stripe import customers as customers
 from simulators.stripe import disputes as disputes
@@ -58,13 +59,16 @@ def _closed_as(status: str) -> Step:
 # What a person, the bank or time can do, by the kind and the status of the object.
 OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
     ("payment_intent", "requires_action"): {
+        "succeed": charges.authenticated,
+        "fail": charges.authentication_failed,
+        "expire": charges.authentication_failed,
         "approve": charges.authenticated,
         "decline": charges.authentication_failed,
         "timeout": charges.authentication_failed,
         "insufficient_funds": _insufficient,
         "cancel": _abandon,
     },
-    ("payment_intent", "processing"): {"approve": _finish, "decline": _refuse},
+    ("payment_intent", "processing"): {"succeed": _finish, "fail": _refuse, "approve": _finish, "decline": _refuse},
     ("payment_intent", "requires_capture"): {"expire": _expire},
     ("payment_intent", "succeeded"): {
         "dispute": _of_charge(disputes.open),
@@ -76,6 +80,9 @@ OUTCOMES: dict[tuple[str, str], dict[str, Step]] = {
         "dispute_reinstated": _of_charge(disputes.reinstate),
     },
     ("setup_intent", "requires_action"): {
+        "succeed": setups.authenticated,
+        "fail": setups.authentication_failed,
+        "expire": setups.authentication_failed,
         "approve": setups.authenticated,
         "decline": setups.authentication_failed,
         "timeout": setups.authentication_failed,
@@ -113,7 +120,7 @@ class Bank:
     def act(self, account: Account, id: str, outcome: str, callback_mode: str = "") -> JSON:
         """Let `outcome` happen to a payment, refund, set-up or card. ValueError: no such outcome. Conflict: not now."""
         if outcome not in EVERY_OUTCOME:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(EVERY_OUTCOME)}")
+            raise no_such(outcome, EVERY_OUTCOME)
         cause = Cause(version=self._settings.api_version, callback_mode=callback_mode)
         with account.lock:
             document = account.get(id)

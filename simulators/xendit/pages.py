@@ -20,7 +20,7 @@ def wallet_page(books: Books) -> str:
     waiting += [_card(row.id, row.reference, row.amount, "invoice") for row in invoices if is_open(row)]
     past = [(row.reference, _rupiah(row.amount), row.status) for row in codes if not is_payable(row)]
     past += [(row.reference, _rupiah(row.amount), status_of(row)) for row in invoices if not is_open(row)]
-    return pages.phone("Xendit", "Codes and invoices", waiting, pages.history(islice(past, SHOWN)))
+    return pages.phone("Xendit", "Codes and invoices", waiting, pages.history(islice(past, SHOWN)) + pages.SCAN_LINK)
 
 
 def invoice_page(invoice: Invoice) -> str:

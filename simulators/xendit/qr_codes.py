@@ -111,7 +111,7 @@ class QrCodes:
                 raise XenditError(400, "API_VALIDATION_ERROR", "The QR code is not active")
         return self._pay(code, amount)
 
-    def act(self, code: Code, outcome: str, mode: str = "") -> None:
+    def act(self, code: Code, outcome: str, mode: str = "", *, amount: int | None = None) -> None:
         """As the payer, or the clock. Conflict when the code has ended."""
         with self._books.lock:
             if outcome == LATE_SUCCESS and code.paid:
@@ -119,7 +119,7 @@ class QrCodes:
             if outcome != LATE_SUCCESS and not is_payable(code):
                 raise Conflict(f"{code.id} is {code.status}")
         if outcome in (APPROVE, LATE_SUCCESS):
-            self._pay(code, code.amount or 10_000, mode)
+            self._pay(code, code.amount or amount or 10_000, mode)
         elif outcome != NOTHING:
             with self._books.lock:
                 code.expires = time.time()

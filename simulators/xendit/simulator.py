@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.outcomes import no_such
+from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
-from simulators.xendit.books import Books, Code, Invoice
+from simulators.xendit.books import Books, Code, Invoice, is_payable
 from simulators.xendit.errors import XenditError, not_found, unauthorized
 from simulators.xendit.fields import Call
 from simulators.xendit.invoices import Invoices
@@ -122,18 +124,27 @@ class Xendit(Simulator):
         return ledger_of(self.books)
 
     def simulate(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """`outcome`: a word of OUTCOMES, or `settle` for a paid invoice; `callback`: how the webhook goes out."""
+        """`outcome`: a word of OUTCOMES, or `settle` for a paid invoice; `callback`: how the webhook goes out.
+
+        `amount` is what the payer types on a code that names none.
+        """
         found, outcome = self._known(wanted), str(wanted.get("outcome", "approve"))
         mode = str(wanted.get("callback", ""))
         if outcome == SETTLE and isinstance(found, Invoice):
             self.invoices.settle(found.id)
         elif outcome not in OUTCOMES:
-            raise ValueError(f"no outcome named {outcome!r}; known: {', '.join(OUTCOMES)}, {SETTLE}")
+            raise no_such(outcome, [*OUTCOMES, SETTLE])
         elif isinstance(found, Code):
-            self.qr_codes.act(found, OUTCOMES[outcome], mode)
+            self.qr_codes.act(found, OUTCOMES[outcome], mode, amount=wanted.get("amount"))
         else:
             self.invoices.act(found, OUTCOMES[outcome], mode)
         return {"id": found.id, "state": found.status}
+
+    def codes(self) -> Iterator[Issued]:
+        with self.books.lock:
+            rows = list(self.books.codes.newest_first())
+        for row in rows:
+            yield Issued(row.id, row.qr_string, row.status, is_payable(row))
 
     def _known(self, wanted: Mapping[str, Any]) -> Code | Invoice:
         """By its id, else the newest with that reference."""

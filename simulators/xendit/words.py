@@ -11,6 +11,9 @@ SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 # What the payer can do, by the words of `POST /_simulator/simulate`. Who is refused, or goes away, changes nothing.
 APPROVE, LATE_SUCCESS, EXPIRE, NOTHING = "approve", "late_success", "expire", "nothing"
 OUTCOMES = {
+    "succeed": APPROVE,
+    "fail": NOTHING,
+    "insufficient_funds": NOTHING,
     "approve": APPROVE,
     "late_success": LATE_SUCCESS,
     "decline": NOTHING,

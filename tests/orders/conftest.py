@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.till import POS, Till, tills
+from tests.till import Till, tills
 
 
 @pytest.fixture
-def till(transactional_db, settings) -> Till:
-    with tills("till") as (made,):
-        made.run(POS)
+def till(transactional_db, settings, make_till) -> Till:
+    with tills("till", make=make_till) as (made,):
+        made.run(made.pos)
         yield made
 
 

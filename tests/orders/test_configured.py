@@ -29,8 +29,13 @@ def test_each_has_its_name_its_merchants_and_its_mode():
     [
         ({"name": "Lunch Till"}, "has a name"),
         ({"name": 7}, "has a name"),
-        ({"url": "mysql://lango:pw-7@till.example/pos"}, "postgresql://"),
-        ({"url": "sqlite:///pos"}, "postgresql://"),
+        ({"url": "sqlite:///pos-pw-7"}, "does not begin with postgresql:// or postgres:// or mariadb:// or mysql://"),
+        ({"url": "mariadb://lango:pw-7@till.example:pw-7/pos"}, "a url that cannot be read"),
+        ({"url": "mariadb://lango:pw-7@till.example/pos?ssl_disabled=false"}, "option ssl_disabled, which is none of"),
+        ({"url": "mariadb://lango:pw-7@till.example/pos?sslmode=on"}, "an sslmode that is none of disable, prefer"),
+        ({"url": "mariadb://lango:pw-7@till.example/pos?sslmode=verify-full"}, "without sslrootcert"),
+        ({"url": "mariadb://lango:pw-7@till.example/pos?sslrootcert=/ca.pem"}, "without an sslmode that demands it"),
+        ({"url": 7}, "no text"),
         ({"merchants": []}, "merchants"),
         ({"merchants": "mer_1"}, "merchants"),
         ({"livemode": "yes"}, "live mode"),
@@ -62,3 +67,45 @@ def test_every_wait_has_its_end_and_what_the_url_says_is_kept():
         *("-c", "lock_timeout=2000"),
         *("-c", "idle_in_transaction_session_timeout=10000"),
     ]
+
+
+def test_a_mariadb_has_the_same_limits_in_its_own_words():
+    (database,) = parsed(url="mariadb://lango:p%C3%A4ss@till.example:3307/pos").values()
+    told = database.connection()
+    options = told["OPTIONS"]
+    assert (told["ENGINE"], told["NAME"], told["PORT"]) == ("django.db.backends.mysql", "pos", 3307)
+    assert (told["CONN_MAX_AGE"], options["connect_timeout"], options["read_timeout"]) == (0, 3, 6)
+    assert options["password"] == "päss".encode()
+    for limit in ("max_statement_time = 5", "innodb_lock_wait_timeout = 2", "idle_transaction_timeout = 10"):
+        assert limit in options["init_command"]
+    assert "STRICT_ALL_TABLES" in options["init_command"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("", {}),
+        ("?sslmode=disable", {"ssl_disabled": True}),
+        ("?sslmode=require", {"ssl": {"verify_mode": False, "check_hostname": False}}),
+        (
+            "?sslmode=verify-ca&sslrootcert=/ca.pem",
+            {"ssl": {"ca": "/ca.pem", "verify_mode": True, "check_hostname": False}},
+        ),
+        (
+            "?sslmode=verify-full&sslrootcert=/ca.pem&sslcert=/us.pem&sslkey=/us.key",
+            {
+                "ssl": {
+                    "ca": "/ca.pem",
+                    "cert": "/us.pem",
+                    "key": "/us.key",
+                    "verify_mode": True,
+                    "check_hostname": True,
+                }
+            },
+        ),
+    ],
+)
+def test_tls_is_asked_of_a_mariadb_in_the_words_that_postgresql_has(asked, told):
+    (database,) = parsed(url=f"mysql://lango:pw-7@till.example/pos{asked}").values()
+    options = database.connection()["OPTIONS"]
+    assert {name: value for name, value in options.items() if name.startswith("ssl")} == told

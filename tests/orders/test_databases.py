@@ -5,8 +5,9 @@ import logging
 import pytest
 from django.db import connection, connections, transaction
 
-from orders import databases
+from orders import databases, reading
 from tests import factories
+from tests.till import Till, tills
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,11 +52,26 @@ def test_what_the_driver_says_of_hosts_and_users_is_told_to_nobody(merchant, til
     assert "order database away" in caplog.text
 
 
-def test_a_statement_that_takes_too_long_is_ended(merchant):
+def test_a_statement_that_takes_too_long_is_ended(merchant, till):
     def sleep():
         with reached(merchant) as alias, connections[alias].cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 50")
-            cursor.execute("SELECT pg_sleep(10)")
+            till.sleep(cursor)
 
     with pytest.raises(databases.Away):
         sleep()
+
+
+class LatinTill(Till):
+    """A database whose letters are few."""
+
+    encoding = "ENCODING 'LATIN1' LOCALE_PROVIDER 'libc' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+
+
+def test_an_id_that_the_database_has_no_letters_for_is_that_of_no_order(transactional_db):
+    source = factories.OrderSourceFactory(database="latin", schema="pos", table="pos_orders")
+    with tills("latin", make=LatinTill) as (till,):
+        till.run(till.pos)
+        till.configure(source.merchant_id)
+        till.ring_up("A-7")
+        assert reading.read(source, "日本") is None
+        assert reading.read(source, "A-7").number == "A-7"

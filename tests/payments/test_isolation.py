@@ -122,7 +122,7 @@ def body_for(route):
     return (
         {"amount": 1}
         if route.endswith(("capture", "amount"))
-        else {"outcome": "approve"}
+        else {"outcome": "succeed"}
         if "simulate" in route
         else {}
     )
