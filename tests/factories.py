@@ -283,6 +283,7 @@ class RefundFactory(DjangoModelFactory[Refund]):
 
     attempt = factory.SubFactory(AttemptFactory, payment__state=PaymentState.SUCCEEDED)
     payment = factory.SelfAttribute("attempt.payment")
+    store = factory.SelfAttribute("payment.store")
     merchant = factory.SelfAttribute("attempt.merchant")
     livemode = factory.SelfAttribute("attempt.livemode")
     state = RefundState.PENDING
