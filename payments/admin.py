@@ -33,6 +33,7 @@ from payments import (  # noqa: F401  (pages register themselves)
     admin_receipts,
     admin_saved_methods,
     admin_schedules,
+    admin_static_codes,
     admin_timeline,
     states,
 )

@@ -15,6 +15,7 @@ from payments.dispute_models import Dispute, DisputeMovement
 from payments.providers.base import FailureCode, Kind, ReceiptKind
 from payments.saved_models import ProviderCustomer, SavedMethod
 from payments.schedule_models import Schedule, ScheduleCharge, SchedulePeriod
+from payments.static_models import StaticCode
 
 __all__ = [
     "Attempt",
@@ -33,6 +34,7 @@ __all__ = [
     "Schedule",
     "ScheduleCharge",
     "SchedulePeriod",
+    "StaticCode",
     "UnallocatedReceipt",
 ]
 

@@ -42,6 +42,7 @@ class XenditSettings(Settings):
     fee_seconds: float = 0.0
     fee_thousandths: float = 7.0
     tax_hundredths: float = 11.0
+    payments_listed: int = 100
     max_qr_amount: int = 10_000_000
     max_invoice_amount: int = 1_000_000_000
     auto_approve: bool = False
