@@ -33,7 +33,7 @@ class StoreInput(StrictSerializer):
     zone = serializers.CharField(max_length=64, default="UTC", help_text="Of the IANA database: Asia/Jakarta")
     default_method = serializers.CharField(max_length=24, default="", allow_blank=True)
     default_account = serializers.CharField(
-        max_length=32, default="", allow_blank=True, help_text="The id of one of your provider accounts"
+        max_length=32, default="", allow_blank=True, help_text="The id of one of your provider accounts; empty for none"
     )
     metadata = MetadataField()
 

@@ -117,7 +117,7 @@ def _is_placed(form: ChoiceForm) -> bool:
     try:
         at_counter.in_store(form.asked())
     except InvalidRequest as refusal:
-        form.add_error("store", refusal.detail)
+        form.add_error("store", f"The API would say: {refusal.detail}")
     return form.is_valid()
 
 

@@ -11,7 +11,7 @@ from events import work
 from events.models import Callback
 from merchants import doors, services, stores, switches
 from merchants.models import Store
-from payments.models import Receipt, StaticCode, UnallocatedReceipt
+from payments.models import Fee, Receipt, StaticCode, UnallocatedReceipt
 from payments.providers.base import MoneyMoved, ReceiptKind
 from payments.services import listing, static_codes
 from payments.services.arriving import Arrived
@@ -273,7 +273,8 @@ def test_what_is_paid_on_it_can_be_made_a_payment_of_that_store_and_given_back(w
     with world.later(seconds=60):
         assert caller.get(f"refunds/{refund['id']}")["state"] == "succeeded"
     with world.later(days=9):
-        pass
+        work.drain("fees")
+    assert Fee.objects.get().asked == 1
     assert attention() == []
 
 

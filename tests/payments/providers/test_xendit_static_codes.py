@@ -1,6 +1,7 @@
-"""Xendit's static codes: what is asked for, which code may be shown, and what counts as money on it."""
+"""Xendit's static codes: the contract, then which code may be shown, and what counts as money on it."""
 
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -11,6 +12,7 @@ from payments.providers import xendit_static_codes as codes
 from payments.providers.base import MoneyMoved, ReceiptKind, Word
 from payments.providers.static_codes import CodeMoney, CodeQuestion
 from payments.providers.xendit_reading import Words
+from tests.contracts.static_codes import StaticCodeContract
 
 REFERENCE = "7H2KQ9ZP4XWDCOUNTER2000000"
 STATIC = (
@@ -42,6 +44,18 @@ ITEM = {
     "currency": "IDR",
     "amount": 45500,
 }
+
+
+class TestContract(StaticCodeContract):
+    name = "xendit"
+    credentials: ClassVar = {
+        "secret_key": "xnd_development_lango-simulator",
+        "callback_token": "lango-simulator-callback-token",
+    }
+    refused_credentials: ClassVar = {"secret_key": "xnd_development_of-somebody-else"}
+
+    def pay(self, control, code_id, money):
+        control.post("simulate", id=code_id, outcome="approve", amount=int(money.major()))
 
 
 def answer(told, status=200):
