@@ -120,6 +120,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         (
             ("merchants.merchant", "Merchants", "storefront"),
             ("merchants.store", "Stores", "store"),
+            ("payments.staticcode", "Static codes", "qr_code_2"),
             ("merchants.displaytoken", "Display tokens", "tv"),
             ("orders.ordersource", "Order sources", "point_of_sale"),
             ("orders.order", "Orders", "receipt_long"),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from core.money import Money
 from payments.providers import REGISTRY
 from payments.providers.base import Capabilities, Kind, MethodCapability
+from payments.providers.static_codes import MakesStaticCodes
 
 _MANY = 6
 """More currencies than this are counted, and listed below the table."""
@@ -83,8 +84,16 @@ def by_provider() -> str:
         "Finds a lost `create`",
         "Callbacks' proof",
     )
-    headers = (*headers, "Tells its costs", "Answers to disputes", "Registers addresses")
-    return _table(headers, [_provider(REGISTRY[name].title, REGISTRY[name].capabilities) for name in REGISTRY])
+    headers = (*headers, "Tells its costs", "Answers to disputes", "Registers addresses", "Static codes")
+    return _table(
+        headers, [(*_provider(REGISTRY[name].title, REGISTRY[name].capabilities), _codes_of(name)) for name in REGISTRY]
+    )
+
+
+def _codes_of(name: str) -> str:
+    """The method of its codes that stand on a counter."""
+    kind = REGISTRY[name]
+    return f"`{kind.static_method}`" if issubclass(kind, MakesStaticCodes) else "-"
 
 
 def _provider(title: str, capabilities: Capabilities) -> Row:

@@ -48,6 +48,7 @@ PREFIXES: dict[str, str] = {
     "run": "reconciliation run",
     "sch": "schedule",
     "schg": "schedule charge",
+    "scode": "static code",
     "sm": "saved method",
     "store": "store",
     "try": "delivery attempt",

@@ -15,11 +15,12 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a payment before anybody is asked for it. `amount` is in minor units."""
+    """What is known of a payment before anybody is asked for it. `amount` is in minor units; `store` may be empty."""
 
     method: str
     currency: str
     amount: int
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Rule:
     least: int | None = None
     most: int | None = None
     only: bool = False
+    store: str = ""
 
     def applies(self, facts: Facts) -> bool:
         return (
@@ -64,6 +66,7 @@ class Rule:
             and (not self.currencies or facts.currency in self.currencies)
             and (self.least is None or facts.amount >= self.least)
             and (self.most is None or facts.amount <= self.most)
+            and (not self.store or facts.store == self.store)
         )
 
 

@@ -12,7 +12,7 @@ from core.states import Machine
 Present = Callable[[Any], dict[str, Any]]
 
 
-TRANSACTION_COLUMNS = ("method", "provider", "provider_id", "reference", "payment")
+TRANSACTION_COLUMNS = ("method", "provider", "provider_id", "reference", "payment", "store")
 """What a kind of transaction says of itself, beside its state, amount and currency; absent is null."""
 
 

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core.admin import FormAdmin
 from core.admin_actions import reasoned_action, refuse, staff
-from core.admin_columns import MODE, badge, column, link, moment_column, page_of, table
+from core.admin_columns import MODE, badge, column, link, link_column, moment_column, page_of, table
 from core.money import Money
 from core.routing import Strategy, Target
 from merchants import routing
@@ -42,6 +42,7 @@ def _conditions(row: RoutingRule) -> str:
     told = [", ".join(row.methods), ", ".join(row.currencies)]
     told += [f"from {Money(row.least, row.currencies[0])}"] if row.least is not None else []
     told += [f"up to {Money(row.most, row.currencies[0])}"] if row.most is not None else []
+    told += [f"in {row.store.name}"] if row.store else []
     return "; ".join(part for part in told if part) or "every payment"
 
 
@@ -60,9 +61,9 @@ STRATEGY = column("strategy", lambda row: row.get_strategy_display())
 @admin.register(RoutingRule)
 class RoutingRuleAdmin(FormAdmin):
     list_display = ("name", MERCHANT, MODE, "priority", CONDITIONS, STRATEGY, column("accounts", _named), ENABLED)
-    list_select_related = ("merchant",)
+    list_select_related = ("merchant", "store")
     list_filter = ("is_enabled", "livemode")
-    search_help_text = "the id of a rule or of a merchant, exactly"
+    search_help_text = "the id of a rule, of a merchant or of a store, exactly"
     fields = (
         "id",
         "name",
@@ -71,6 +72,7 @@ class RoutingRuleAdmin(FormAdmin):
         ENABLED,
         "priority",
         CONDITIONS,
+        link_column("store_id"),
         STRATEGY,
         column("accounts", _named),
         moment_column("created_at"),
@@ -93,7 +95,8 @@ class RoutingRuleAdmin(FormAdmin):
         return view(request, self)
 
     def find(self, term: str) -> list[str]:
-        return [term, *RoutingRule.objects.filter(merchant=term).values_list("pk", flat=True)[:1000]]
+        named = {"store": term} if term.startswith("store_") else {"merchant": term}
+        return [term, *RoutingRule.objects.filter(**named).values_list("pk", flat=True)[:1000]]
 
     def sections(self, row: RoutingRule) -> Iterable[tuple[str, Any]]:
         if row.targets:

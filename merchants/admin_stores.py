@@ -12,8 +12,11 @@ from core.admin import FormAdmin
 from core.admin_actions import ReasonForm, reasoned_action, record, staff
 from core.admin_columns import MODE, badge, column, link, link_column, moment_column, page_of, table
 from core.calendar import is_zone
+from core.errors import InvalidRequest
 from merchants import display_tokens, stores
-from merchants.models import DisplayToken, Merchant, Store
+from merchants.models import DisplayToken, Merchant, ProviderAccount, Store
+
+_CHOICES = 200
 
 OPEN = column("takes_payments", lambda row: badge("on", "success") if row.is_enabled else badge("off", "danger"))
 MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
@@ -22,6 +25,20 @@ CURRENT = column("current", lambda row: badge("current", "success") if row.is_cu
 
 def _ended(token: DisplayToken) -> str:
     return "revoked" if token.revoked_at else "expired"
+
+
+class StoreFilter(admin.SimpleListFilter):
+    """Rows that were taken in one store. The newest stores are offered, an older one is searched for."""
+
+    title = parameter_name = "store"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        newest = Store.objects.select_related("merchant").order_by("-pk")[:_CHOICES]
+        named = ((row.pk, f"{row.merchant.name}: {row.name}{'' if row.livemode else ' (test)'}") for row in newest)
+        return sorted(named, key=lambda choice: choice[1])
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(store=self.value()) if self.value() else queryset
 
 
 class _Facts(forms.Form):
@@ -53,9 +70,24 @@ class StoreForm(_Facts):
     field_order = ("merchant", "livemode", "name", "zone", "default_method")
 
 
+_KEPT = ("name", "zone", "default_method", "is_enabled")
+
+
 class ChangeForm(_Facts, ReasonForm):
+    default_account = forms.ChoiceField(
+        required=False,
+        help_text="It is tried first for payments there, wherever no routing rule places another before it.",
+        widget=UnfoldAdminSelectWidget(),
+    )
     is_enabled = forms.BooleanField(required=False, label="Takes payments", widget=UnfoldBooleanWidget())
-    field_order = ("name", "zone", "default_method", "is_enabled", "reason")
+    field_order = ("name", "zone", "default_method", "default_account", "is_enabled", "reason")
+
+    def __init__(self, store: Store, data: Any = None) -> None:
+        super().__init__(data, initial={name: getattr(store, name) for name in _KEPT})
+        self.initial["default_account"] = store.default_account_id or ""
+        accounts = ProviderAccount.objects.filter(merchant=store.merchant_id, livemode=store.livemode)
+        offered = [(one.pk, f"{one}, {one.pk}") for one in accounts.defer("credentials").order_by("priority", "pk")]
+        self.fields["default_account"].choices = [("", "none"), *offered]  # type: ignore[attr-defined]
 
 
 @admin.register(Store)
@@ -64,10 +96,19 @@ class StoreAdmin(FormAdmin):
     list_select_related = ("merchant",)
     list_filter = ("is_enabled", "livemode")
     search_help_text = "the id of a store or of a merchant, exactly"
-    fields = (("id", "name"), (MERCHANT, MODE), ("zone", "default_method"), (OPEN, moment_column("created_at")))
+    fields = (
+        ("id", "name"),
+        (MERCHANT, MODE),
+        ("zone", OPEN),
+        ("default_method", link_column("default_account_id")),
+        moment_column("created_at"),
+    )
     actions_detail = ("edit",)
     add_form = StoreForm
-    add_explain = "Payments name a store, and its screens follow it with tokens of their own."
+    add_explain = (
+        "Payments name a store, and its screens follow it with tokens of their own. The account that is tried first "
+        "there is chosen by changing it."
+    )
 
     def find(self, term: str) -> Iterable[str]:
         return [term, *Store.objects.filter(merchant=term).values_list("pk", flat=True)[:1000]]
@@ -87,14 +128,14 @@ class StoreAdmin(FormAdmin):
         permission="merchants.change_store",
         explain="A store that takes no payments refuses new ones; what is open there goes on.",
         icon="edit",
-        form=lambda row, data: ChangeForm(
-            data,
-            initial={name: getattr(row, name) for name in ("name", "zone", "default_method", "is_enabled")},
-        ),
+        form=lambda row, data: ChangeForm(row, data),
     )
     def edit(self, request: HttpRequest, store: Store, form: Any) -> str:
         changes = {name: value for name, value in form.cleaned_data.items() if name != "reason"}
-        stores.change_store(store, by=staff(request), **changes)
+        try:
+            stores.change_store(store, by=staff(request), **changes)
+        except InvalidRequest as refusal:
+            raise ValueError(f"'default_account': {refusal.detail}") from refusal
         return "Changed."
 
 

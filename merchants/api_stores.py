@@ -24,11 +24,17 @@ Shown = tuple[DisplayToken, Secret | None]
 
 
 class StoreInput(StrictSerializer):
-    """A payment that names the store and no `method` is asked for by `default_method`, where there is one."""
+    """A payment that names the store and no `method` is asked for by `default_method`, where there is one.
+
+    Where no routing rule places another account before it, `default_account` is tried first.
+    """
 
     name = serializers.CharField(max_length=100)
     zone = serializers.CharField(max_length=64, default="UTC", help_text="Of the IANA database: Asia/Jakarta")
     default_method = serializers.CharField(max_length=24, default="", allow_blank=True)
+    default_account = serializers.CharField(
+        max_length=32, default="", allow_blank=True, help_text="The id of one of your provider accounts; empty for none"
+    )
     metadata = MetadataField()
 
     def validate_zone(self, zone: str) -> str:
@@ -59,6 +65,9 @@ class StoreOutput(serializers.Serializer[Any]):
     zone = serializers.CharField(help_text="Of the IANA database")
     default_method = serializers.CharField(
         allow_null=True, help_text="How a payment here is asked for that names neither a method nor a saved one"
+    )
+    default_account = serializers.CharField(
+        allow_null=True, help_text="The provider account that is tried first, unless a routing rule says otherwise"
     )
     is_enabled = serializers.BooleanField(help_text="Whether it takes new payments")
     metadata = serializers.DictField(child=serializers.CharField())
@@ -113,6 +122,7 @@ def present_store(store: Store) -> dict[str, Any]:
         "name": store.name,
         "zone": store.zone,
         "default_method": store.default_method or None,
+        "default_account": store.default_account_id,
         "is_enabled": store.is_enabled,
         "metadata": store.metadata,
         "livemode": store.livemode,

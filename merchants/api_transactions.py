@@ -34,6 +34,7 @@ CSV_HEADERS = (
     "provider_id",
     "reference",
     "payment",
+    "store",
 )
 KINDS = [subject.kind for subject in transactions.kinds()]
 STATES = sorted({state for subject in transactions.kinds() for state in subject.machine.states})
@@ -48,6 +49,7 @@ class TransactionQuery(ListQuery):
     method = serializers.ChoiceField(METHODS, required=False)
     currency = serializers.ChoiceField(sorted(EXPONENTS), required=False)
     reference = serializers.CharField(max_length=100, required=False)
+    store = serializers.CharField(max_length=32, required=False)
     amount__gte = serializers.IntegerField(required=False, min_value=0, max_value=MAX_AMOUNT)
     amount__lte = serializers.IntegerField(required=False, min_value=0, max_value=MAX_AMOUNT)
     created__gte = serializers.DateTimeField(required=False)
@@ -68,7 +70,7 @@ class TransactionQuery(ListQuery):
             merchant=merchant,
             livemode=livemode,
             filters={field: asked[name] for name, field in self.FILTERS.items() if name in asked},
-            shown={name: asked[name] for name in ("provider", "method") if name in asked},
+            shown={name: asked[name] for name in ("provider", "method", "store") if name in asked},
             reference=asked.get("reference"),
             kinds=(asked["type"],) if "type" in asked else (),
         )
@@ -90,6 +92,7 @@ class TransactionOutput(serializers.Serializer[Any]):
     provider_id = serializers.CharField(allow_null=True, help_text="What the provider calls it")
     reference = serializers.CharField(allow_null=True, help_text="Your own; a refund's is that of its payment")
     payment = serializers.CharField(allow_null=True, help_text="The payment that it is, or belongs to")
+    store = serializers.CharField(allow_null=True, help_text="Where the payment was taken")
     livemode = serializers.BooleanField()
     created_at = serializers.DateTimeField()
 
@@ -108,6 +111,7 @@ def present_transaction(row: Transaction, *, livemode: bool) -> dict[str, Any]:
         "provider_id": row.provider_id or None,
         "reference": row.reference or None,
         "payment": row.payment or None,
+        "store": row.store or None,
         "livemode": livemode,
         "created_at": clock.rfc3339(row.created_at),
     }

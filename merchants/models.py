@@ -123,6 +123,7 @@ class ProviderAccount(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["id", "livemode"], name="account_has_one_mode"),
+            models.UniqueConstraint(fields=["id", "merchant", "livemode"], name="account_has_one_merchant_and_mode"),
             models.UniqueConstraint(
                 fields=["provider", "livemode", "app_fingerprint"],
                 name="one_account_per_provider_app",

@@ -10,7 +10,7 @@ from core.money import EXPONENTS
 from core.routing import Rule, Strategy, Target
 from events import audit
 from merchants import accounts
-from merchants.models import Merchant, ProviderAccount, RoutingRule
+from merchants.models import Merchant, ProviderAccount, RoutingRule, Store
 
 
 def rules_of(merchant: str, *, livemode: bool) -> list[Rule]:
@@ -29,6 +29,7 @@ def as_rule(row: RoutingRule) -> Rule:
         least=row.least,
         most=row.most,
         only=row.only,
+        store=row.store_id or "",
     )
 
 
@@ -67,10 +68,12 @@ def switch_rule(row: RoutingRule, *, on: bool, by: str) -> None:
 def _take(row: RoutingRule, rule: Rule, priority: int) -> None:
     _check_conditions(rule)
     _check_targets(rule, row.merchant_id, livemode=row.livemode)
+    _check_store(rule, row.merchant_id, livemode=row.livemode)
     row.priority, row.name, row.only = priority, rule.name, rule.only
     row.strategy = rule.strategy
     row.methods, row.currencies = sorted(rule.methods), sorted(rule.currencies)
     row.least, row.most = rule.least, rule.most
+    row.store_id = rule.store or None
     row.targets = [asdict(target) for target in rule.targets]
 
 
@@ -103,6 +106,12 @@ def _check_targets(rule: Rule, merchant: str, *, livemode: bool) -> None:
         raise ValueError("'targets' have shares, which only a split has")
 
 
+def _check_store(rule: Rule, merchant: str, *, livemode: bool) -> None:
+    if rule.store and not Store.objects.filter(pk=rule.store, merchant=merchant, livemode=livemode).exists():
+        mode = "live" if livemode else "test"
+        raise ValueError(f"'store' names {rule.store}; the merchant has no such {mode} store")
+
+
 def _record(row: RoutingRule, action: str, by: str) -> None:
     audit.record(
         actor=by,
@@ -125,5 +134,6 @@ def _told(row: RoutingRule) -> Mapping[str, Any]:
         "most",
         "targets",
         "only",
+        "store_id",
     )
     return {name: getattr(row, name) for name in columns}

@@ -19,7 +19,7 @@ from unfold.widgets import (
 from core.money import Money
 from core.routing import Rule, Strategy, Target
 from merchants import accounts
-from merchants.models import Merchant, ProviderAccount, RoutingRule
+from merchants.models import Merchant, ProviderAccount, RoutingRule, Store
 from merchants.routing import as_rule
 
 _STRATEGIES = {
@@ -124,6 +124,9 @@ class RuleForm(forms.Form):
         help_text="ISO 4217 codes, as in `KES, USD`. None: any.",
         widget=UnfoldAdminTextInputWidget(),
     )
+    store = forms.ChoiceField(
+        required=False, help_text="None: any, and payments that are taken in none.", widget=UnfoldAdminSelectWidget()
+    )
     least = forms.DecimalField(
         required=False,
         min_value=0,
@@ -159,6 +162,11 @@ class RuleForm(forms.Form):
         self.fields["targets"].widget = Places(list(offered.order_by("priority", "pk")))
         known = sorted({method for kind in accounts.everyone().values() for method in kind.methods})
         self.fields["methods"].choices = [(method, method) for method in known]  # type: ignore[attr-defined]
+        stores = Store.objects.filter(merchant=merchant, livemode=livemode).order_by("name", "pk")
+        self.fields["store"].choices = [  # type: ignore[attr-defined]
+            ("", "any"),
+            *((store.pk, f"{store.name} ({store.pk})") for store in stores),
+        ]
 
     def clean(self) -> None:
         """Amounts are of the one currency, which says how fine they may be."""
@@ -186,6 +194,7 @@ class RuleForm(forms.Form):
             least=given["least"],
             most=given["most"],
             only=given["only"],
+            store=given["store"],
         )
 
 
@@ -202,6 +211,7 @@ def _held(row: RoutingRule) -> dict[str, Any]:
         "strategy": rule.strategy.value,
         "targets": rule.targets,
         "only": rule.only,
+        "store": rule.store,
     }
 
 

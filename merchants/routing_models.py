@@ -11,8 +11,8 @@ from core.routing import Strategy
 class RoutingRule(models.Model):
     """Who takes which payments of a merchant, as `core.routing.Rule` says. The lowest priority is asked first.
 
-    `targets` are `[{"account": "acct_…", "share": 70}, …]`. Empty `methods` and `currencies` mean any; `least` and
-    `most` are in minor units, and need one currency to be of.
+    `targets` are `[{"account": "acct_…", "share": 70}, …]`. Empty `methods` and `currencies` mean any, as does no
+    `store`; `least` and `most` are in minor units, and need one currency to be of.
     """
 
     id = PublicIdField(prefix="rule")
@@ -28,6 +28,7 @@ class RoutingRule(models.Model):
     most = models.BigIntegerField(null=True, blank=True)
     targets = models.JSONField(default=list, blank=True)
     only = models.BooleanField(default=False)
+    store = models.ForeignKey("merchants.Store", models.PROTECT, null=True, related_name="+", db_index=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:

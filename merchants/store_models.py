@@ -10,6 +10,7 @@ class Store(models.Model):
     """A shop, a branch or a kitchen of a merchant. `zone` is of the IANA database.
 
     `default_method` is how a payment there is asked for that names none; empty: each names its own.
+    `default_account` is tried first for payments there, wherever no routing rule places another before it.
     """
 
     id = PublicIdField(prefix="store")
@@ -18,6 +19,9 @@ class Store(models.Model):
     name = models.CharField(max_length=100)
     zone = models.CharField(max_length=64, default="UTC")
     default_method = models.CharField(max_length=24, blank=True, default="")
+    default_account = models.ForeignKey(
+        "merchants.ProviderAccount", models.PROTECT, null=True, related_name="+", db_index=False
+    )
     metadata = models.JSONField(default=dict, blank=True)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)

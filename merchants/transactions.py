@@ -33,6 +33,7 @@ class Transaction(NamedTuple):
     provider_id: str | None
     reference: str | None
     payment: str | None
+    store: str | None
 
     @property
     def type(self) -> str:

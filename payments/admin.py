@@ -26,12 +26,14 @@ from core.admin_columns import (
 from core.money import Money
 from events import subjects
 from events.timeline import moments
+from merchants.admin_stores import StoreFilter
 from payments import (  # noqa: F401  (pages register themselves)
     admin_choice,
     admin_disputes,
     admin_receipts,
     admin_saved_methods,
     admin_schedules,
+    admin_static_codes,
     admin_timeline,
     states,
 )
@@ -73,6 +75,7 @@ def _presence(payment: Payment) -> str:
 
 
 MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
+STORE = column("store", lambda row: link(row.store_id, row.store.name) if row.store else "-")
 FAILURE = column("failure", _failure)
 
 
@@ -111,13 +114,14 @@ class PaymentAdmin(ReadOnlyAdmin):
         money_column("captured_amount", title="captured"),
         "method",
         MERCHANT,
+        STORE,
         "reference",
         column("flags", _flags),
         MODE,
         moment_column("created_at"),
     )
-    list_select_related = ("merchant",)
-    list_filter = ("state", MethodFilter, "livemode", "underpaid", "late")
+    list_select_related = ("merchant", "store")
+    list_filter = ("state", MethodFilter, StoreFilter, "livemode", "underpaid", "late")
     search_help_text = (
         "exactly: an id of ours, a merchant's reference, or what a provider calls the payment or its receipt"
     )
@@ -232,17 +236,18 @@ class RefundAdmin(ReadOnlyAdmin):
         money_column(),
         link_column("payment_id"),
         MERCHANT,
+        STORE,
         "origin",
         MODE,
         moment_column("created_at"),
     )
-    list_select_related = ("merchant",)
-    list_filter = ("state", "origin", "livemode")
-    search_help_text = "the id of a refund, of its payment or of a merchant, exactly"
+    list_select_related = ("merchant", "store")
+    list_filter = ("state", "origin", StoreFilter, "livemode")
+    search_help_text = "the id of a refund, of its payment, of a merchant or of a store, exactly"
     fields = (
         ("id", state_column(tones(states.REFUND))),
         (link_column("payment_id"), money_column()),
-        (MERCHANT, MODE),
+        (MERCHANT, STORE, MODE),
         ("provider_id", "provider_status"),
         ("origin", FAILURE),
         ("reason", moment_column("created_at")),
@@ -251,8 +256,8 @@ class RefundAdmin(ReadOnlyAdmin):
     actions_detail = ("ask_now",)
 
     def find(self, term: str) -> list[str]:
-        named = {"merchant": term} if term.startswith("mer_") else {"payment": term}
-        return [term, *Refund.objects.filter(**named).order_by("-pk").values_list("pk", flat=True)[:1000]]
+        field = {"mer": "merchant", "store": "store"}.get(term.partition("_")[0], "payment")
+        return [term, *Refund.objects.filter(**{field: term}).order_by("-pk").values_list("pk", flat=True)[:1000]]
 
     def sections(self, row: Refund) -> Any:
         ids = [row.pk, *row.operations.values_list("pk", flat=True)]

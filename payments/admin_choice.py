@@ -16,13 +16,14 @@ from unfold.widgets import (
 
 from core import contacts
 from core.admin_columns import link, table
+from core.errors import InvalidRequest
 from core.money import EXPONENTS, Money
 from merchants import admin_routing
 from merchants.models import Merchant, ProviderAccount, RoutingRule
 from payments.models import Payment
 from payments.providers import REGISTRY
 from payments.serializers import MAX_AMOUNT, METHODS
-from payments.services import explaining, offering
+from payments.services import at_counter, explaining, offering
 from payments.services.explaining import Explanation, LeftOut, Place
 from payments.services.payment_request import PaymentRequest
 
@@ -47,6 +48,12 @@ class ChoiceForm(forms.Form):
         required=False,
         max_length=2,
         help_text="The payer's, such as KE. It decides what is offered, not who takes a payment.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    store = forms.CharField(
+        required=False,
+        max_length=32,
+        help_text="The id of the store where it is taken, if it is.",
         widget=UnfoldAdminTextInputWidget(),
     )
     provider = forms.ChoiceField(
@@ -86,6 +93,7 @@ class ChoiceForm(forms.Form):
             money=given["amount"],
             method=given["method"],
             channel=given["channel"],
+            store=given["store"],
             provider=given["provider"],
             capture=Payment.Capture.MANUAL if given["manual"] else Payment.Capture.AUTOMATIC,
         )
@@ -93,7 +101,7 @@ class ChoiceForm(forms.Form):
 
 def show(request: HttpRequest, model_admin: Any) -> HttpResponse:
     form = ChoiceForm(request.GET if "merchant" in request.GET else None)
-    found = form.is_bound and form.is_valid()
+    found = form.is_bound and form.is_valid() and _is_placed(form)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Which provider would take this, and why?",
@@ -104,11 +112,20 @@ def show(request: HttpRequest, model_admin: Any) -> HttpResponse:
     return TemplateResponse(request, "admin/routing/choice.html", context)
 
 
+def _is_placed(form: ChoiceForm) -> bool:
+    """Whether the store, where one is named, is one that such a payment may name; else the form says why not."""
+    try:
+        at_counter.in_store(form.asked())
+    except InvalidRequest as refusal:
+        form.add_error("store", f"The API would say: {refusal.detail}")
+    return form.is_valid()
+
+
 def _told(form: ChoiceForm) -> dict[str, Any]:
-    asked = form.asked()
+    asked = at_counter.in_store(form.asked())
     explanation = explaining.explain(asked)
     return {
-        "asked": f"{asked.money} by {asked.method}",
+        "asked": f"{asked.money} by {asked.method}{f' in {asked.store}' if asked.store else ''}",
         "orders": [(_share(times, explanation), _places(asked, places)) for times, places in explanation.orders],
         "left_out": _left_out(asked, explanation.left_out) if explanation.left_out else "",
         "rules": _rules(asked, explanation) if explanation.rules else "",

@@ -21,6 +21,7 @@ from core.admin_columns import (
 )
 from core.errors import InvalidRequest
 from events.timeline import moments
+from merchants.admin_stores import StoreFilter
 from payments import states
 from payments.models import Receipt, Registration, ReportedReceipt, UnallocatedReceipt
 from payments.services import assigning, reporting
@@ -64,17 +65,19 @@ class UnallocatedReceiptAdmin(ReadOnlyAdmin):
         "reference",
         column("receipt", lambda row: row.receipt.provider_money_id),
         MERCHANT,
+        column("store", lambda row: link(row.store_id, row.store.name) if row.store else "-"),
         MODE,
         moment_column("created_at"),
     )
-    list_select_related = ("receipt", "merchant", "account")
-    list_filter = ("state", "livemode")
+    list_select_related = ("receipt", "merchant", "account", "store")
+    list_filter = ("state", StoreFilter, "livemode")
     search_help_text = "exactly: an id, the provider's number of the receipt, or a merchant"
     fields = (
         ("id", state_column(tones(states.UNALLOCATED))),
         (column("amount", lambda row: str(row.money)), column("receipt", lambda row: row.receipt.provider_money_id)),
         ("reference", column("payer", lambda row: row.payer_hint or "-")),
         (MERCHANT, column("account", lambda row: link(row.account_id, str(row.account))), MODE),
+        (link_column("store_id"), link_column("static_code_id")),
         (link_column("payment_id"), moment_column("created_at")),
     )
     actions_detail = ("assign",)

@@ -25,6 +25,7 @@ class OfferQuery(StrictSerializer):
     )
     currency = CurrencyField(required=False)
     country = serializers.RegexField(r"^[A-Z]{2}$", required=False, help_text="The payer's: ISO 3166, such as KE")
+    store = serializers.CharField(max_length=32, required=False, help_text="The id of the store where it is taken")
 
     def validate_country(self, value: str) -> str:
         if not contacts.is_region(value):
@@ -98,6 +99,7 @@ class PaymentMethodsView(ApiView):
                 money=None if amount is None else Money(amount, currency),
                 currency=currency,
                 country=given.get("country", ""),
+                store=given.get("store", ""),
             )
         )
         return Response(

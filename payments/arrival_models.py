@@ -10,14 +10,15 @@ from core import clock, ids
 from core.fields import PublicIdField, SealedField, state_field, state_is_known
 from core.money import Money
 from events.models import Subjected, Work
-from merchants.models import Merchant, ProviderAccount
+from merchants.models import Merchant, ProviderAccount, Store
 from payments import states
 
 
 class UnallocatedReceipt(Subjected):
     """Money that came to an account without a payment that explains it, until it is assigned to one.
 
-    `reference` is what the payer typed; `payer_hint` what may be shown of who paid.
+    `reference` is what the payer typed; `payer_hint` what may be shown of who paid. Money that came on a static code
+    names it and its `store`, and has the code's own reference.
     """
 
     id = PublicIdField(prefix="unal")
@@ -26,6 +27,10 @@ class UnallocatedReceipt(Subjected):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
     state = state_field(states.UNALLOCATED)
     payment = models.ForeignKey("payments.Payment", models.PROTECT, null=True, related_name="assigned_receipts")
+    store = models.ForeignKey(Store, models.PROTECT, null=True, related_name="+", db_index=False)
+    static_code = models.ForeignKey(
+        "payments.StaticCode", models.PROTECT, null=True, related_name="unallocated_receipts", db_index=False
+    )
     reference = models.CharField(max_length=100, blank=True, default="")
     payer_hint = models.CharField(max_length=32, blank=True, default="")
 
@@ -40,6 +45,10 @@ class UnallocatedReceipt(Subjected):
         indexes = [
             models.Index(fields=["merchant", "livemode", "-id"], name="unallocated_list"),
             models.Index(fields=["account", "reference"], name="unallocated_reference"),
+            models.Index(fields=["store", "-id"], name="unallocated_store", condition=Q(store__isnull=False)),
+            models.Index(
+                fields=["static_code", "-id"], name="unallocated_static_code", condition=Q(static_code__isnull=False)
+            ),
         ]
         permissions = [("assign_receipt", "Can assign an unallocated receipt to a payment")]
 

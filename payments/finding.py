@@ -17,6 +17,7 @@ _BY_ID: dict[str, Callable[[str], "QuerySet[Any, str]"]] = {
     "rcpt": lambda term: Receipt.objects.filter(pk=term).values_list("attempt__payment", flat=True),
     "cus": lambda term: Payment.objects.filter(customer=term).order_by("-pk").values_list("pk", flat=True),
     "mer": lambda term: Payment.objects.filter(merchant=term).order_by("-pk").values_list("pk", flat=True),
+    "store": lambda term: Payment.objects.filter(store=term).order_by("-pk").values_list("pk", flat=True),
 }
 
 

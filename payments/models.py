@@ -15,6 +15,7 @@ from payments.dispute_models import Dispute, DisputeMovement
 from payments.providers.base import FailureCode, Kind, ReceiptKind
 from payments.saved_models import ProviderCustomer, SavedMethod
 from payments.schedule_models import Schedule, ScheduleCharge, SchedulePeriod
+from payments.static_models import StaticCode
 
 __all__ = [
     "Attempt",
@@ -33,6 +34,7 @@ __all__ = [
     "Schedule",
     "ScheduleCharge",
     "SchedulePeriod",
+    "StaticCode",
     "UnallocatedReceipt",
 ]
 
@@ -113,6 +115,11 @@ class Payment(Subjected):
             models.Index(fields=["store", "-id"], name="payment_store", condition=Q(store__isnull=False)),
             models.Index(fields=["order", "-id"], name="payment_order", condition=Q(order__isnull=False)),
             models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="payment_history"),
+            models.Index(
+                fields=["store", "-created_at", "-id"],
+                name="payment_store_history",
+                condition=Q(store__isnull=False),
+            ),
             models.Index(
                 fields=["saved_method", "-id"], name="payment_saved_method", condition=Q(saved_method__isnull=False)
             ),
@@ -196,7 +203,10 @@ class Attempt(Subjected):
 
 
 class Refund(Subjected):
-    """Money going back. `origin` is "provider" for one that was begun at the provider's own dashboard."""
+    """Money going back. `origin` is "provider" for one that was begun at the provider's own dashboard.
+
+    `store` is its payment's, so that the history of one store is read by an index.
+    """
 
     class Origin(models.TextChoices):
         API = "api"
@@ -205,6 +215,7 @@ class Refund(Subjected):
     id = PublicIdField(prefix="ref")
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
     attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="refunds")
+    store = models.ForeignKey(Store, models.PROTECT, null=True, related_name="+", db_index=False)
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
     state = state_field(states.REFUND)
     amount = models.BigIntegerField()
@@ -228,7 +239,14 @@ class Refund(Subjected):
             ),
             models.UniqueConstraint(fields=["id", "livemode"], name="refund_has_one_mode"),
         ]
-        indexes = [models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="refund_history")]
+        indexes = [
+            models.Index(fields=["merchant", "livemode", "-created_at", "-id"], name="refund_history"),
+            models.Index(
+                fields=["store", "-created_at", "-id"],
+                name="refund_store_history",
+                condition=Q(store__isnull=False),
+            ),
+        ]
 
     @property
     def money(self) -> Money:

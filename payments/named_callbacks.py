@@ -12,10 +12,10 @@ from django.db import transaction
 from core.providers import Forged, NothingCreated, OutcomeUnknown, Unsupported
 from events import inbox
 from events.models import Callback
-from payments import proven_callbacks, weak_callbacks
+from payments import proven_callbacks, static_callbacks, weak_callbacks
 from payments.models import Attempt, Operation
 from payments.providers.base import Kind, Notice, RawCallback, Report, Topic, Word
-from payments.services import connections, dashboard_refunds, refund_booking
+from payments.services import connections, dashboard_refunds, refund_booking, static_codes
 from payments.services.booking import Because
 from payments.services.connections import Adapter
 from payments.services.locking import lock_attempt
@@ -32,6 +32,8 @@ def follow(callback: Callback, notice: Notice, adapter: Adapter, raw: RawCallbac
         inbox.finish(callback, Callback.State.IGNORED, note="not about anything that we act on")
     elif (named := _operation_named(callback, notice, notice.report)) is not None:
         weak_callbacks.question(callback, named, notice)
+    elif notice.topic is Topic.PAYMENT and (code := static_codes.named(callback.account, notice.report.provider_id)):
+        static_callbacks.question(callback, code, notice.report)
     elif notice.topic is Topic.PAYMENT:
         inbox.finish(callback, Callback.State.UNMATCHED, note=f"no payment here is {notice.report.provider_id!r}")
     else:

@@ -108,6 +108,8 @@ def present_unallocated(unallocated: UnallocatedReceipt) -> dict[str, Any]:
         "account": unallocated.account_id,
         "provider_money_id": unallocated.receipt.provider_money_id,
         "reference": unallocated.reference or None,
+        "store": unallocated.store_id,
+        "static_code": unallocated.static_code_id,
         "payer": unallocated.payer_hint or None,
         "payment": unallocated.payment_id,
         "livemode": unallocated.livemode,

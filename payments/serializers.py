@@ -306,11 +306,13 @@ class UnallocatedQuery(ListQuery):
     state = serializers.ChoiceField(UnallocatedState.choices, required=False)
     reference = serializers.CharField(max_length=100, required=False)
     account = serializers.CharField(max_length=32, required=False)
+    store = serializers.CharField(max_length=32, required=False)
+    static_code = serializers.CharField(max_length=32, required=False)
+
+    FILTERS = ("state", "reference", "account", "store", "static_code")
 
     def filters(self) -> dict[str, Any]:
-        return {
-            name: self.validated_data[name] for name in ("state", "reference", "account") if name in self.validated_data
-        }
+        return {name: self.validated_data[name] for name in self.FILTERS if name in self.validated_data}
 
 
 @extend_schema_serializer(component_name="NewPaymentForReceipt")
@@ -348,7 +350,11 @@ class UnallocatedOutput(serializers.Serializer[UnallocatedReceipt]):
     provider = serializers.CharField()
     account = serializers.CharField()
     provider_money_id = serializers.CharField(help_text="The provider's number of the receipt")
-    reference = serializers.CharField(allow_null=True, help_text="What the payer typed; null in events")
+    reference = serializers.CharField(
+        allow_null=True, help_text="What the payer typed, or what you call the code; null in events"
+    )
+    store = serializers.CharField(allow_null=True, help_text="Where it came, on a code that stands there")
+    static_code = serializers.CharField(allow_null=True, help_text="The code on which it came")
     payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked, where the provider tells it")
     payment = serializers.CharField(allow_null=True, help_text="The payment to which it was assigned")
     livemode = serializers.BooleanField()

@@ -42,6 +42,7 @@ PAYMENTS = Transactions(
         "provider_id": Subquery(_LAST_ATTEMPT.values("provider_id")[:1]),
         "reference": F("reference"),
         "payment": F("pk"),
+        "store": F("store_id"),
     },
 )
 REFUNDS = Transactions(
@@ -52,6 +53,7 @@ REFUNDS = Transactions(
         "provider_id": F("provider_id"),
         "reference": Subquery(_REFUNDED.values("reference")[:1]),
         "payment": F("payment_id"),
+        "store": F("store_id"),
     },
     reference_at="payment__",
 )

@@ -40,6 +40,7 @@ from payments.models import (
     SavedMethod,
     Schedule,
     SchedulePeriod,
+    StaticCode,
     UnallocatedReceipt,
 )
 from payments.saved_models import end_of_month
@@ -283,11 +284,33 @@ class RefundFactory(DjangoModelFactory[Refund]):
 
     attempt = factory.SubFactory(AttemptFactory, payment__state=PaymentState.SUCCEEDED)
     payment = factory.SelfAttribute("attempt.payment")
+    store = factory.SelfAttribute("payment.store")
     merchant = factory.SelfAttribute("attempt.merchant")
     livemode = factory.SelfAttribute("attempt.livemode")
     state = RefundState.PENDING
     amount = factory.SelfAttribute("payment.amount")
     currency = factory.SelfAttribute("payment.currency")
+
+
+class StaticCodeFactory(DjangoModelFactory[StaticCode]):
+    """A code that can be paid, as far as our rows say; no company knows of it."""
+
+    class Meta:
+        model = StaticCode
+
+    store = factory.SubFactory(StoreFactory)
+    account = factory.SubFactory(
+        ProviderAccountFactory,
+        merchant=factory.SelfAttribute("..store.merchant"),
+        livemode=factory.SelfAttribute("..store.livemode"),
+    )
+    merchant = factory.SelfAttribute("account.merchant")
+    livemode = factory.SelfAttribute("account.livemode")
+    lane = factory.SelfAttribute("account.pk")
+    outcome = StaticCode.Outcome.ACTIVE
+    provider_reference = factory.LazyFunction(lambda: ids.random_reference(length=26))
+    provider_id = factory.Sequence(lambda number: f"qr_{number}")
+    text = "00020101021126"
 
 
 class DisputeFactory(DjangoModelFactory[Dispute]):

@@ -31,12 +31,12 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.OrderTotalDiffers: _PAYING,
     errors.OrderSourceUnusable: _PAYING | {"find_order"},
     errors.OrderSourceAway: _PAYING | _SOURCES | {"find_order"},
-    errors.ProviderBusy: _PAYING | _KEEPING | {"detach_saved_method"},
+    errors.ProviderBusy: _PAYING | _KEEPING | {"detach_saved_method", "create_static_code"},
     errors.SavedMethodUnusable: _PAYING | _SCHEDULING,
     errors.Conflict: _WEBHOOKS
     | {"merge_customer", "rotate_api_key", "rotate_display_token", "assign_unallocated_receipt", "simulate_payment"}
     | {"capture_payment", "cancel_payment", "make_saved_method_default", "register_provider_account_callbacks"}
-    | {"change_schedule", "create_order_source", "change_order_source"}
+    | {"change_schedule", "create_order_source", "change_order_source", "create_static_code"}
     | _MOVING
     | _OF_PERIODS,
     errors.NotCapturable: {"capture_payment"},

@@ -26,6 +26,7 @@ _UNLIKE = {
     "webhook_attempt": "delivery attempt",
     "balance_transaction": "ledger entry",
     "request_log": "audit entry",
+    "code": "static code",
     "provider_account_test": "provider account",
     "transaction": "payment",
     "reconciliation_exception": "discrepancy",
@@ -159,7 +160,10 @@ COMPONENTS: Mapping[str, Mapping[str, Any]] = {
     "DisplayToken": {"name": "Kitchen", "expires_at": LATER, "revoked_at": None},
     "Store": {"name": "Lunch counter", "zone": "Asia/Jakarta", "default_method": "qris", "metadata": {}},
     "Transaction": {"type": "payment", "state": "succeeded", "method": "mpesa"},
-    "UnallocatedReceipt": {"reference": "LUNCH", "payer": "2547•••••111"},
+    "StaticCode": {"account": sample_id("provider_account"), "provider": "xendit", "reference": "counter 2"}
+    | {"outcome": "active", "provider_id": "qr_61cb0000-0000-4000-8000-000000007781", "provider_code": "ACTIVE"}
+    | {"qr_string": "00020101021126…6304A13A", "expires_at": None, "message": None},
+    "UnallocatedReceipt": {"reference": "LUNCH", "payer": "2547•••••111", "store": None, "static_code": None},
     "WebhookAttempt": {"status": 200},
     "WebhookDelivery": {"state": "delivered", "finished_at": MOMENT},
     "WebhookDeliveryWithAttempts": {"state": "delivered", "finished_at": MOMENT},
@@ -236,6 +240,7 @@ REQUESTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "create_store": {"A counter": {"name": "Lunch counter", "zone": "Asia/Jakarta", "default_method": "qris"}},
     "change_store": {"Closed for now": {"is_enabled": False}},
     "create_display_token": {"For a screen": {"name": "Kitchen"}},
+    "create_static_code": {"For a counter": {"account": sample_id("provider_account"), "reference": "counter 2"}},
     "rotate_display_token": {"A minute of overlap": {"overlap_seconds": 60}},
     "create_order_source": {
         "Our own POS schema": {"name": "Lunch till", "database": "lunch", "schema": "pos"},

@@ -3,7 +3,8 @@
 Sources: docs.xendit.co (qr-codes, qr-codes/test-scenarios, invoice, refunds, transactions, webhooks) and
 github.com/xendit/xendit-python. Assumed, as they are silent: a refund of a code keeps the `reference_id` that it was
 sent with; `qr.refund` is the name of its event; an invoice that has ended can be ended again; transactions carry the
-reference of their code or invoice; texts that are no QRIS code come with test keys only. Rupiah only.
+reference of their code or invoice, and a code's payment as `product_id` (which xendit-python calls a payment's id);
+texts that are no QRIS code come with test keys only. Rupiah only.
 """
 
 import json
@@ -47,6 +48,7 @@ from payments.providers.base import (
     Word,
 )
 from payments.providers.statements import PageStep, Window
+from payments.providers.static_codes import CodeQuestion, CodeStep, MakesStaticCodes
 from payments.providers.xendit_account import Credentials, Options
 from payments.providers.xendit_answers import answer_to_a_question, listed, objects, own, understood
 from payments.providers.xendit_asking import customer, items, quoted
@@ -61,6 +63,7 @@ from payments.providers.xendit_reading import (
     read_refund,
     refunded_money,
 )
+from payments.providers.xendit_static_codes import read_created_code, read_money, static_code
 
 _QRIS, _INVOICE = "qris", "hosted_page"
 _CODE_LIFE, _INVOICE_LIFE = timedelta(hours=48), timedelta(hours=24)
@@ -85,7 +88,7 @@ _REFUND = OperationDeclaration(
 )
 
 
-class Xendit(PaymentProvider[Credentials, Options]):
+class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
     name = "xendit"
     title = "Xendit"
     credentials_type = Credentials
@@ -116,6 +119,9 @@ class Xendit(PaymentProvider[Credentials, Options]):
         reports_cost=True,
         statements=xendit_transactions.STATEMENTS,
     )
+
+    static_method = _QRIS
+    static_pace = timedelta(minutes=15)
 
     @classmethod
     def check_mode(cls, credentials: Credentials, *, livemode: bool) -> None:
@@ -267,6 +273,22 @@ class Xendit(PaymentProvider[Credentials, Options]):
         url = f"{self.connection.base_url}/transactions?{xendit_transactions.page_query(window, cursor)}"
         request = Request("GET", url, self._headers(of_codes=False))
         return PageStep(request, partial(xendit_transactions.read_page, cursor))
+
+    # Codes on a counter
+
+    def create_static_code(self, reference: str) -> Step:
+        """As little known again as any other code: one whose answer is lost stands nowhere."""
+        request = self._post("/qr_codes", static_code(reference, self.options.channel_code), of_codes=True)
+        words, livemode = self.options.words, self.connection.livemode
+        return Step(request, partial(read_created_code, reference, words, livemode=livemode))
+
+    def static_money(self, question: CodeQuestion) -> CodeStep:
+        request = self._get(f"/qr_codes/{quoted(question.provider_id)}/payments", of_codes=True)
+        return CodeStep(request, partial(read_money, question, self.options.words, self._transactions))
+
+    def _transactions(self, by: Mapping[str, str]) -> Mapping[str, Any]:
+        asked = self._get(f"/transactions?{urlencode({**by, 'types': 'PAYMENT'})}")
+        return answer_to_a_question(self.connection.send(self.authorize(asked)))
 
     # Callbacks
 

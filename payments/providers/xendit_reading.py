@@ -70,7 +70,8 @@ class Words:
     refunds: Mapping[str, str] = field(default_factory=dict)
 
 
-def _ours(status: str, known: Mapping[str, Word], instead: Mapping[str, str]) -> Word:
+def ours(status: str, known: Mapping[str, Word], instead: Mapping[str, str]) -> Word:
+    """Our word for a status, the account's own map first."""
     return Word(instead.get(status) or known.get(status, Word.UNKNOWN))
 
 
@@ -87,7 +88,7 @@ def _because(report: Report) -> Report:
 def read_code(told: Mapping[str, Any], payments: Iterable[Mapping[str, Any]], words: Words, now: datetime) -> Report:
     """A code with its payments, which count before its own status. No end of a code is ever told: the clock says it."""
     code_id, status, ends = wire.identifier(told["id"]), wire.word(told["status"]), wire.moment(told.get("expires_at"))
-    known = _ours(status, CODE_WORDS, words.codes)
+    known = ours(status, CODE_WORDS, words.codes)
     tries = [read_code_payment(payment, code_id, words) for payment in payments]
     moved = tuple(money for one in tries for money in one.moved)
     strange = [one for one in tries if one.word is Word.UNKNOWN]
@@ -108,7 +109,7 @@ def read_code_payment(told: Mapping[str, Any], code_id: str, words: Words) -> Re
     receipt = wire.identifier(told["id"])
     if told.get("qr_id", code_id) != code_id:
         raise ValueError("a payment of another code")
-    report = Report(_ours(status, PAYMENT_WORDS, words.payments), code_id, status)
+    report = Report(ours(status, PAYMENT_WORDS, words.payments), code_id, status)
     if report.word is not Word.SUCCEEDED:
         return _because(report)
     return replace(report, moved=(MoneyMoved(ReceiptKind.CAPTURE, money, receipt),))
@@ -140,7 +141,7 @@ def read_invoice(told: Mapping[str, Any], words: Words) -> Report:
     """One number for the money of an invoice, its own: only the callback names the payment behind it."""
     invoice_id, status = wire.identifier(told["id"]), wire.word(told["status"])
     asked = wire.rupiah(told["amount"], told.get("currency"))
-    report = Report(_ours(status, INVOICE_WORDS, words.invoices), invoice_id, status)
+    report = Report(ours(status, INVOICE_WORDS, words.invoices), invoice_id, status)
     if report.word is Word.REQUIRES_ACTION:
         return replace(report, expires_at=wire.moment(told.get("expiry_date")))
     if report.word is not Word.SUCCEEDED:
@@ -164,13 +165,13 @@ def invoice_shown(told: Mapping[str, Any], order: Order) -> dict[str, Any] | Non
 
 def read_refund(told: Mapping[str, Any], words: Words) -> Report:
     refund_id, status, money = wire.identifier(told["id"]), wire.word(told["status"]), refunded_money(told)
-    report = Report(_ours(status, REFUND_WORDS, words.refunds), refund_id, status)
+    report = Report(ours(status, REFUND_WORDS, words.refunds), refund_id, status)
     if report.word is Word.SUCCEEDED:
         return replace(report, moved=(MoneyMoved(ReceiptKind.REFUND, money, refund_id),))
     if report.word is Word.FAILED:
         code = wire.word(told.get("failure_code") or status)
-        ours, message = _REFUND_FAILURES.get(code, _REFUND_FAILED)
-        return replace(report, failure=Failure(ours, message, code))
+        failure, message = _REFUND_FAILURES.get(code, _REFUND_FAILED)
+        return replace(report, failure=Failure(failure, message, code))
     return report
 
 
@@ -192,7 +193,7 @@ def find_refund(listed: Iterable[Mapping[str, Any]], *, key: str, refund_id: str
 
 def read_cost(listed: Iterable[Mapping[str, Any]], reference: str) -> Cost | None:
     """What Xendit keeps of the one payment with our reference; None while that is not final, or not this simple."""
-    ours = [item for item in listed if _is_money_in(item, reference)]
+    ours = [item for item in listed if is_money_in(item, reference)]
     fee = kept_of(ours[0]["fee"]) if len(ours) == 1 else None
     if fee is None:
         return None
@@ -215,7 +216,8 @@ def kept_of(fee: Mapping[str, Any]) -> Money | None:
     return Money(1, wire.CURRENCY).times(kept * Decimal(100))
 
 
-def _is_money_in(item: Mapping[str, Any], reference: str) -> bool:
+def is_money_in(item: Mapping[str, Any], reference: str) -> bool:
+    """Whether a transaction is money that has come under our reference."""
     told = [item.get(name) for name in ("reference_id", "type", "status", "cashflow")]
     return told == [reference, "PAYMENT", "SUCCESS", "MONEY_IN"]
 

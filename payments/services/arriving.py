@@ -9,7 +9,7 @@ from core.money import Money
 from events import attention, outbox
 from events.models import Attention
 from merchants.models import ProviderAccount
-from payments.models import Attempt, Operation, Payment, Receipt, UnallocatedReceipt
+from payments.models import Attempt, Operation, Payment, Receipt, StaticCode, UnallocatedReceipt
 from payments.providers.base import Admission, Kind, MoneyMoved
 from payments.services import booking, posting
 from payments.services.booking import Because
@@ -80,6 +80,11 @@ def attempt_named(account: ProviderAccount, reference: str) -> Attempt | None:
     return named.select_related("payment").first() if reference else None
 
 
+def code_named(account: ProviderAccount, reference: str) -> StaticCode | None:
+    """The static code that has this as its reference at the provider."""
+    return StaticCode.objects.filter(account=account, provider_reference=reference).first() if reference else None
+
+
 def payment_named(account: ProviderAccount, reference: str) -> Payment | None:
     """The payment whose reference of ours this is: the one that the money would be booked for."""
     attempt = attempt_named(account, reference)
@@ -128,7 +133,10 @@ def conclude_questions(attempt: Attempt, because: Because) -> None:
 
 
 def leave_unallocated(came: Arrived, because: Because) -> Payment | UnallocatedReceipt:
-    """Book money that no payment explains, whatever its reference names; what it is booked as, if it is already."""
+    """Book money that no payment explains, whatever its reference names; what it is booked as, if it is already.
+
+    That of a static code is expected, and its merchant is told: only other money waits for a person of ours.
+    """
     receipt = Receipt(
         account=came.account,
         livemode=came.account.livemode,
@@ -143,16 +151,20 @@ def leave_unallocated(came: Arrived, because: Because) -> Payment | UnallocatedR
         if known is None:
             raise RuntimeError(f"{came.moved.provider_money_id} is booked and cannot be read")
         return known
+    code = code_named(came.account, came.reference)
     unallocated = UnallocatedReceipt(
         receipt=receipt,
         account=came.account,
         merchant_id=came.account.merchant_id,
         livemode=came.account.livemode,
-        reference=came.reference,
+        store_id=code.store_id if code else None,
+        static_code=code,
+        reference=code.reference if code else came.reference,
         payer_hint=came.payer_hint,
     )
     unallocated.save(force_insert=True)
     posting.post_unallocated(unallocated)
-    attention.raise_for(unallocated, Attention.Reason.UNMATCHED, f"{receipt.money} came and no payment explains it")
+    if code is None:
+        attention.raise_for(unallocated, Attention.Reason.UNMATCHED, f"{receipt.money} came and no payment explains it")
     outbox.publish(unallocated, "unallocated")
     return unallocated

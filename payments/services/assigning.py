@@ -91,6 +91,7 @@ def _made_for(unallocated: UnallocatedReceipt, asked: NewPayment) -> Attempt:
         method=next(iter(capabilities.methods)),
         reference=asked.reference,
         metadata=asked.metadata,
+        store_id=unallocated.store_id,
         instrument_hint=unallocated.payer_hint,
     )
     return Attempt(

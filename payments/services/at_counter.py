@@ -21,18 +21,20 @@ _ORDER = "/order"
 
 
 def completed(asked: PaymentRequest) -> PaymentRequest:
-    """The request with the method that its store has for those that name none, and our row of its order.
+    """The request as `in_store` has it, with our row of its order.
 
     An order is read in its own database, so this is not for inside a transaction. Raises InvalidRequest,
     OrderTotalDiffers, OrderTaken, OrderSourceUnusable and OrderSourceAway.
     """
-    return _with_order(_with_method(asked))
+    return _with_order(in_store(asked))
 
 
-def _with_method(asked: PaymentRequest) -> PaymentRequest:
+def in_store(asked: PaymentRequest) -> PaymentRequest:
+    """With the account that its store prefers, and its method where none is named. Raises InvalidRequest."""
     if not asked.store:
         return asked
     store = stores.open_store(merchant=asked.merchant, livemode=asked.livemode, public_id=asked.store, param="/store")
+    asked = replace(asked, default_account=store.default_account_id or "")
     if asked.method or asked.saved_method:
         return asked
     if not store.default_method:

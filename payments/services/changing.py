@@ -189,6 +189,7 @@ def _new_refund(asked: RefundRequest, payment: Payment, attempt: Attempt) -> Ref
     return Refund(
         payment=payment,
         attempt=attempt,
+        store_id=payment.store_id,
         merchant_id=payment.merchant_id,
         livemode=payment.livemode,
         amount=money.amount,

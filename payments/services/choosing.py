@@ -78,12 +78,13 @@ def ask(asked: PaymentRequest) -> Question:
 
 
 def question(asked: PaymentRequest, able: list[ProviderAccount], rules: list[Rule]) -> Question:
-    """What is to be decided among those accounts, as `candidates` gives them."""
+    """What is to be decided among those accounts, as `candidates` gives them; the store's own comes first."""
+    able = sorted(able, key=lambda account: account.pk != asked.default_account)
     return Question(_facts(asked), able, _with_health(able, asked, rules), rules)
 
 
 def _facts(asked: PaymentRequest) -> Facts:
-    return Facts(asked.method, asked.money.currency, asked.money.amount)
+    return Facts(asked.method, asked.money.currency, asked.money.amount, asked.store)
 
 
 def _rules(asked: PaymentRequest, account: Any) -> list[Rule]:

@@ -27,6 +27,7 @@ def _book(attempt: Attempt, notice: Notice, report: Report) -> Refund:
     return Refund.objects.create(
         payment=attempt.payment,
         attempt=attempt,
+        store_id=attempt.payment.store_id,
         merchant_id=attempt.merchant_id,
         livemode=attempt.livemode,
         amount=notice.money.amount,

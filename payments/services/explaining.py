@@ -101,13 +101,14 @@ def _places(asked: PaymentRequest, question: Question, route: Route) -> list[Pla
     rule = deciding(question.facts, question.candidates, question.rules)
     by_id = {account.pk: account for account in question.able}
     return [
-        Place(by_id[account], _why(by_id[account], rule, place), choosing.expected_fee(by_id[account], asked))
+        Place(by_id[account], _why(asked, by_id[account], rule, place), choosing.expected_fee(by_id[account], asked))
         for place, account in enumerate(route.accounts)
     ]
 
 
-def _why(account: Any, rule: Rule | None, place: int) -> str:
-    priority = f"by the account's priority, {account.priority}"
+def _why(asked: PaymentRequest, account: Any, rule: Rule | None, place: int) -> str:
+    is_default = account.pk == asked.default_account
+    priority = "as its store's default account" if is_default else f"by the account's priority, {account.priority}"
     if rule is None:
         return f"{priority}; no rule decides"
     target = next((target for target in rule.targets if target.account == account.pk), None)

@@ -128,7 +128,8 @@ def _told(operation: Operation) -> Cost | None:
 
 def _ask_later(fee: Fee, payment: Payment) -> None:
     fee.due_at = _next_time(fee)
-    if fee.due_at is None:
+    # Of a payment that was made for money which had come, the provider has no id by which it could tell.
+    if fee.due_at is None and fee.receipt.owner.provider_id:
         detail = f"{fee.receipt.owner.account.provider} has not told what {fee.receipt_id} cost"
         attention.raise_for(payment, Attention.Reason.UNKNOWN, detail)
 

@@ -1,13 +1,13 @@
 """What a merchant can offer a payer now: the methods, and what is to be known of each before it is asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core import contacts
 from core.money import Money
 from core.routing import Rule
-from merchants import breakers
+from merchants import breakers, stores
 from merchants.models import Merchant
 from merchants.routing import rules_of
 from payments.providers import REGISTRY
@@ -28,13 +28,18 @@ _SHORT = 4
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is known of the payment so far. `money`, where it is known, is in `currency`; `country` is the payer's."""
+    """What is known of the payment so far. `money`, where it is known, is in `currency`; `country` is the payer's.
+
+    `store` is an id, empty where it is taken in none; `default_account` is found by it.
+    """
 
     merchant: Merchant
     livemode: bool
     money: Money | None = None
     currency: str = ""
     country: str = ""
+    store: str = ""
+    default_account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,22 @@ class Offer:
 
 
 def offers(asked: Asked) -> list[Offer]:
-    """By method and channel. With an amount they are what the merchant's rules and its accounts' health make of it."""
+    """By method and channel. With an amount they are what the merchant's rules and its accounts' health make of it.
+
+    Raises InvalidRequest for a store that takes no payments.
+    """
+    asked = _in_store(asked)
     accounts = choosing.open_accounts(merchant=asked.merchant.pk, livemode=asked.livemode, providers=list(REGISTRY))
     rules = rules_of(asked.merchant.pk, livemode=asked.livemode) if accounts and accounts[0].has_rules else []
     found = (_offer(asked, method, channel, accounts, rules) for method, channel in _ways(accounts))
     return [offer for offer in found if offer is not None]
+
+
+def _in_store(asked: Asked) -> Asked:
+    if not asked.store:
+        return asked
+    store = stores.open_store(merchant=asked.merchant, livemode=asked.livemode, public_id=asked.store, param="/store")
+    return replace(asked, default_account=store.default_account_id or "")
 
 
 def _ways(accounts: Sequence[Any]) -> list[tuple[str, str]]:
@@ -119,7 +135,13 @@ def _routed(
 ) -> tuple[list[Any], int | None]:
     """Those that the choice may come to, by it alone, and the dearest fee of those that may come first."""
     request = PaymentRequest(
-        merchant=asked.merchant, livemode=asked.livemode, money=money, method=method, channel=channel
+        merchant=asked.merchant,
+        livemode=asked.livemode,
+        money=money,
+        method=method,
+        channel=channel,
+        store=asked.store,
+        default_account=asked.default_account,
     )
     able = choosing.able_among(accounts, request)
     if not able:

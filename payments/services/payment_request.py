@@ -14,7 +14,8 @@ from payments.providers.base import Line, Payer
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
     """What a merchant asks for, parsed. `instrument` is the payer's phone or the browser's token, `customer` and
-    `store` are ids. `order` is `{"source", "id"}`, and `order_row` our row of it once it has been read.
+    `store` are ids. `order` is `{"source", "id"}`, and `order_row` our row of it once it has been read;
+    `default_account` is its store's, once that has been looked up.
 
     `saved_method`, an id, stands for account, method, instrument and customer. `off_session` says that the payer is
     not there: what their bank wants of them is answered by a link that brings them back.
@@ -30,6 +31,7 @@ class PaymentRequest:
     customer: str = ""
     saved_method: str = ""
     store: str = ""
+    default_account: str = ""
     order: Mapping[str, str] | None = None
     order_row: str = ""
     off_session: bool = False

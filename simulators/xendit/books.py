@@ -17,7 +17,8 @@ JSON = dict[str, Any]
 
 @dataclass
 class Code:
-    """`amount` None is a static code. `version` is that of the API it was made by; the first names a `callback_url`."""
+    """`amount` None is a static code, which has no end. `version` is that of the API it was made by; the first names
+    a `callback_url`."""
 
     id: str
     business: str
@@ -35,7 +36,8 @@ class Code:
 
     @property
     def status(self) -> str:
-        return INACTIVE if self.paid or time.time() >= self.expires else ACTIVE
+        has_ended = self.amount is not None and (self.paid or time.time() >= self.expires)
+        return INACTIVE if has_ended else ACTIVE
 
 
 @dataclass

@@ -32,7 +32,7 @@ def code_document(code: Code) -> JSON:
         "channel_code": code.channel,
         "status": code.status,
         "qr_string": code.qr_string,
-        "expires_at": second(code.expires),
+        "expires_at": None if code.amount is None else second(code.expires),
         "created": stamp(code.made),
         "updated": stamp(code.made),
         "basket": None,

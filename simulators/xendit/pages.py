@@ -41,7 +41,17 @@ def way_back(invoice: Invoice) -> str:
 
 
 def _card(id: str, reference: str, amount: int | None, what: str, action: str = "/_simulator/phone") -> str:
-    return pages.card(_rupiah(amount), [f"{what}, reference {reference}", id], pages.buttons(action, id, CHOICES))
+    foot = _typing(action, id) if amount is None else pages.buttons(action, id, CHOICES)
+    return pages.card(_rupiah(amount), [f"{what}, reference {reference}", id], foot)
+
+
+def _typing(action: str, id: str) -> str:
+    """A static code is paid with what is typed, and by the next payer again."""
+    return (
+        f'<form method="post" action="{escape(action)}"><input type="hidden" name="id" value="{escape(id)}">'
+        '<p><label>Amount in rupiah<br><input name="amount" inputmode="numeric" value="10000"></label></p>'
+        '<button class="yes" name="outcome" value="approve">Pay</button></form>'
+    )
 
 
 def _rupiah(amount: int | None) -> str:

@@ -94,8 +94,9 @@ class QrCodes:
 
     def list_payments(self, call: Call) -> JSON:
         with self._books.lock:
-            code = self.find(call)
-            return {"data": [payment_document(code, row) for row in self._books.payments_of(code)], "has_more": False}
+            code, most = self.find(call), self._settings.payments_listed
+            told = [payment_document(code, row) for row in self._books.payments_of(code)]
+            return {"data": told[:most], "has_more": len(told) > most}
 
     def simulate(self, call: Call) -> JSON:
         """Xendit's own simulation, for keys of the test mode."""
@@ -111,15 +112,15 @@ class QrCodes:
                 raise XenditError(400, "API_VALIDATION_ERROR", "The QR code is not active")
         return self._pay(code, amount)
 
-    def act(self, code: Code, outcome: str, mode: str = "", *, amount: int | None = None) -> None:
-        """As the payer, or the clock. Conflict when the code has ended."""
+    def act(self, code: Code, outcome: str, mode: str = "", amount: int = 10_000) -> None:
+        """As the payer, who types the amount of a static code, or the clock. Conflict when the code has ended."""
         with self._books.lock:
             if outcome == LATE_SUCCESS and code.paid:
                 raise Conflict(f"{code.id} is paid")
             if outcome != LATE_SUCCESS and not is_payable(code):
                 raise Conflict(f"{code.id} is {code.status}")
         if outcome in (APPROVE, LATE_SUCCESS):
-            self._pay(code, code.amount or amount or 10_000, mode)
+            self._pay(code, code.amount or amount, mode)
         elif outcome != NOTHING:
             with self._books.lock:
                 code.expires = time.time()

@@ -54,6 +54,7 @@ class XenditSettings(Settings):
     transactions_doubled: bool = False
     transactions_amounts: str = "number"
     clock_ahead_seconds: float = 0.0
+    payments_listed: int = 100
     max_qr_amount: int = 10_000_000
     max_invoice_amount: int = 1_000_000_000
     auto_approve: bool = False

@@ -124,10 +124,8 @@ class Xendit(Simulator):
         return ledger_of(self.books)
 
     def simulate(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """`outcome`: a word of OUTCOMES, or `settle` for a paid invoice; `callback`: how the webhook goes out.
-
-        `amount` is what the payer types on a code that names none.
-        """
+        """`outcome`: a word of OUTCOMES, or `settle` for a paid invoice; `callback`: how the webhook goes out;
+        `amount`: what is typed, in rupiah, where a code names none."""
         found, outcome = self._known(wanted), str(wanted.get("outcome", "approve"))
         mode = str(wanted.get("callback", ""))
         if outcome == SETTLE and isinstance(found, Invoice):
@@ -135,7 +133,7 @@ class Xendit(Simulator):
         elif outcome not in OUTCOMES:
             raise no_such(outcome, [*OUTCOMES, SETTLE])
         elif isinstance(found, Code):
-            self.qr_codes.act(found, OUTCOMES[outcome], mode, amount=wanted.get("amount"))
+            self.qr_codes.act(found, OUTCOMES[outcome], mode, _typed(wanted))
         else:
             self.invoices.act(found, OUTCOMES[outcome], mode)
         return {"id": found.id, "state": found.status}
@@ -188,6 +186,14 @@ class Xendit(Simulator):
     def resume(self) -> None:
         self.invoices.resume()
         self.refunding.resume()
+
+
+def _typed(wanted: Mapping[str, Any]) -> int:
+    """Ten thousand where nothing is typed. ValueError for what is no amount."""
+    amount = int(wanted.get("amount") or 10_000)
+    if amount < 1:
+        raise ValueError(f"{amount} is no amount")
+    return amount
 
 
 def _secret_key(authorization: str) -> str:

@@ -40,6 +40,8 @@ def test_a_row_says_what_is_declared():
     assert (stripe["Repeats a lost `create`"], mpesa["Repeats a lost `create`"]) == ("key, for 1 day", "no")
     assert (stripe["Callbacks' proof"], mpesa["Callbacks' proof"]) == ("full", "weak")
     assert (stripe["Answers to disputes"], mpesa["Answers to disputes"]) == ("yes", "-")
+    told = {row["Provider"]: row["Static codes"] for row in rows(provider_features.by_provider())}
+    assert (told["Xendit"], told["Midtrans"]) == ("`qris`", "-")
 
 
 @pytest.mark.parametrize("provider", list(REGISTRY))

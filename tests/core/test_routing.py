@@ -41,10 +41,17 @@ def test_a_rule_that_says_only_leaves_the_others_out():
         ({"least": 45_500, "most": 45_500}, True),
         ({"least": 45_501}, False),
         ({"most": 45_499}, False),
+        ({"store": "store_1"}, False),
     ],
 )
 def test_a_rule_applies_when_each_of_its_conditions_holds(conditions, applies):
     assert chosen(in_order("two", **conditions)).rule == ("ours" if applies else "")
+
+
+def test_a_rule_about_a_store_holds_for_payments_of_that_store_only():
+    ours = in_order("two", store="store_1")
+    for store, rule in (("store_1", "ours"), ("store_2", ""), ("", "")):
+        assert chosen(ours, facts=Facts("qris", "IDR", 45_500, store)).rule == rule
 
 
 def test_the_first_rule_that_names_a_candidate_decides():

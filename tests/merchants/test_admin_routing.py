@@ -6,7 +6,7 @@ from core.routing import Rule, Strategy, Target
 from merchants import routing
 from merchants.models import RoutingRule
 from tests import staff
-from tests.factories import MerchantFactory, ProviderAccountFactory
+from tests.factories import MerchantFactory, ProviderAccountFactory, StoreFactory
 
 pytestmark = pytest.mark.django_db
 MAY = ("merchants.view_routingrule", "merchants.add_routingrule", "merchants.change_routingrule")
@@ -67,6 +67,22 @@ def test_a_rule_is_added_by_places_and_amounts_in_major_units_and_holds_at_once(
         )
     ]
     assert [entry[:2] for entry in staff.recorded(row)] == [("staff:amina", "routing_rule.written")]
+
+
+def test_a_rule_is_about_a_store_of_that_merchant_and_mode(merchant, first):
+    counter, theirs = StoreFactory(merchant=merchant, name="Lunch counter"), StoreFactory(name="Nobody's here")
+    client = staff.signed_in(*MAY)
+    shown = client.get(adding(merchant)).text
+    assert f"Lunch counter ({counter.pk})" in shown
+    assert theirs.pk not in shown
+    assert counter.pk not in client.get(adding(merchant, "live")).text
+    assert "Select a valid choice" in client.post(adding(merchant), asked((first, 1, ""), store=theirs.pk)).text
+    client.post(adding(merchant), asked((first, 1, ""), store=counter.pk))
+    row = RoutingRule.objects.get()
+    assert row.store == counter
+    for listed in (client.get(staff.listing(row)).text, client.get(f"{staff.listing(row)}?q={counter.pk}").text):
+        assert "USD; in Lunch counter" in listed
+    assert f'value="{counter.pk}" selected' in client.get(staff.page(row, "edit")).text
 
 
 def test_a_split_is_added_by_its_shares(merchant, first, second):

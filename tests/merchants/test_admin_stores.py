@@ -2,12 +2,20 @@
 
 import pytest
 
-from merchants import display_tokens
+from merchants import display_tokens, services
 from merchants.models import DisplayToken, Store
 from tests import staff
-from tests.factories import DisplayTokenFactory, MerchantFactory, StoreFactory
+from tests.factories import DisplayTokenFactory, MerchantFactory, ProviderAccountFactory, StoreFactory
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def merchant_s_store():
+    store = StoreFactory()
+    return store, ProviderAccountFactory(merchant=store.merchant)
+
+
 SEE = ("merchants.view_store", "merchants.view_displaytoken")
 
 
@@ -23,6 +31,30 @@ def test_a_store_is_added_and_edited_by_those_who_may():
     store.refresh_from_db()
     assert (store.name, store.zone, store.is_enabled) == ("Bar 2", "UTC", False)
     assert ("staff:amina", "store.edit", {"reason": "it closes"}) in staff.recorded(store)
+
+
+def test_the_account_that_a_store_prefers_is_chosen_among_its_merchants(merchant_s_store):
+    store, account = merchant_s_store
+    off = ProviderAccountFactory(merchant=store.merchant)
+    services.switch_account_off(off, by="tests")
+    theirs = ProviderAccountFactory()
+    client = staff.signed_in(*SEE, "merchants.change_store")
+    form = {"name": "Bar", "zone": "UTC", "is_enabled": "on", "reason": "it has a contract of its own"}
+    shown = client.get(staff.page(store, "edit")).text
+    assert account.pk in shown
+    assert theirs.pk not in shown
+
+    assert "Select a valid choice" in client.post(staff.page(store, "edit"), form | {"default_account": theirs.pk}).text
+    refused = client.post(staff.page(store, "edit"), form | {"default_account": off.pk}).text
+    assert f"{off.pk} is switched off and takes no payments." in refused
+    client.post(staff.page(store, "edit"), form | {"default_account": account.pk})
+
+    store.refresh_from_db()
+    assert (store.name, store.default_account) == ("Bar", account)
+    assert account.pk in client.get(staff.page(store)).text
+    client.post(staff.page(store, "edit"), form)
+    store.refresh_from_db()
+    assert store.default_account is None
 
 
 def test_a_zone_that_there_is_not_is_refused():

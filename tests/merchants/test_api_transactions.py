@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/v1/transactions"
 HEADERS = (
     *("id", "created_at", "type", "direction", "state", "amount", "currency"),
-    *("method", "provider", "provider_id", "reference", "payment"),
+    *("method", "provider", "provider_id", "reference", "payment", "store"),
 )
 
 
@@ -36,7 +36,8 @@ def ids_of(answer):
 
 
 def test_payments_and_refunds_are_told_alike_the_newest_first(api, merchant):
-    attempt = attempt_of(merchant, reference="order-1", state="succeeded")
+    store = factories.StoreFactory(merchant=merchant)
+    attempt = attempt_of(merchant, reference="order-1", state="succeeded", store=store)
     refund = factories.RefundFactory(attempt=attempt, amount=250, provider_id="re_1")
 
     page = api.get(PATH).json()
@@ -56,6 +57,7 @@ def test_payments_and_refunds_are_told_alike_the_newest_first(api, merchant):
             "provider_id": "re_1",
             "reference": "order-1",
             "payment": attempt.payment.pk,
+            "store": store.pk,
             "livemode": False,
             "created_at": clock.rfc3339(refund.created_at),
         },
@@ -72,6 +74,7 @@ def test_payments_and_refunds_are_told_alike_the_newest_first(api, merchant):
             "provider_id": attempt.provider_id,
             "reference": "order-1",
             "payment": attempt.payment.pk,
+            "store": store.pk,
             "livemode": False,
             "created_at": clock.rfc3339(attempt.payment.created_at),
         },
@@ -105,6 +108,27 @@ def test_each_filter_keeps_what_it_names(api, merchant):
     assert ids_of(api.get(f"{PATH}?created[gte]={day}")) == [refund, prompt]
     assert ids_of(api.get(f"{PATH}?created[lt]={day}")) == [card]
     assert ids_of(api.get(f"{PATH}?type=payment&provider=mpesa&method=mpesa&currency=KES")) == [prompt]
+
+
+def test_one_store_is_told_with_its_refunds_and_without_the_others(api, merchant):
+    counter, bar = (factories.StoreFactory(merchant=merchant) for _ in range(2))
+    attempt = attempt_of(merchant, store=counter)
+    refund = factories.RefundFactory(attempt=attempt, amount=100)
+    factories.RefundFactory(attempt=attempt_of(merchant, store=bar))
+    factories.RefundFactory(attempt=attempt_of(merchant))
+    theirs = factories.StoreFactory()
+    factories.PaymentFactory(merchant=theirs.merchant, store=theirs)
+    assert ids_of(api.get(f"{PATH}?store={counter.pk}")) == [refund.pk, attempt.payment.pk]
+    assert ids_of(api.get(f"{PATH}?store={counter.pk}&type=refund")) == [refund.pk]
+    assert ids_of(api.get(f"{PATH}?store={theirs.pk}")) == []
+    assert ids_of(api.get(f"{PATH}?store=nowhere")) == []
+    rows = whole(api.get(f"{PATH}?store={bar.pk}", Accept="text/csv"))
+    assert [row[-1] for row in rows] == ["store", bar.pk, bar.pk]
+
+
+def test_a_store_that_no_database_could_hold_is_refused_by_name(api):
+    refused = api.get(f"{PATH}?store=%00")
+    assert (refused.status_code, refused.json()["param"]) == (400, "/store")
 
 
 def test_an_attempt_at_a_second_provider_shows_the_payment_once_and_where_it_was_tried_last(api, merchant):
@@ -161,7 +185,8 @@ def whole(answer):
 
 
 def test_the_csv_has_all_of_it_with_amounts_in_major_units(api, merchant):
-    attempt = attempt_of(merchant, reference="order-1", state="succeeded")
+    store = factories.StoreFactory(merchant=merchant)
+    attempt = attempt_of(merchant, reference="order-1", state="succeeded", store=store)
     refund = factories.RefundFactory(attempt=attempt, amount=250, provider_id="re_1")
     answer = api.get(f"{PATH}?limit=1", Accept="text/csv")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
@@ -181,14 +206,15 @@ def test_the_csv_has_all_of_it_with_amounts_in_major_units(api, merchant):
             "provider_id",
             "reference",
             "payment",
+            "store",
         ],
         [
             *(refund.pk, clock.rfc3339(refund.created_at), "refund", "out", "pending", "2.50", "USD"),
-            *("card", "stripe", "re_1", "order-1", payment.pk),
+            *("card", "stripe", "re_1", "order-1", payment.pk, store.pk),
         ],
         [
             *(payment.pk, clock.rfc3339(payment.created_at), "payment", "in", "succeeded", "12.50", "USD"),
-            *("card", "stripe", attempt.provider_id, "order-1", payment.pk),
+            *("card", "stripe", attempt.provider_id, "order-1", payment.pk, store.pk),
         ],
     ]
 

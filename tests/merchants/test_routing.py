@@ -1,11 +1,13 @@
 """Routing rules are checked when they are written, and read in their order."""
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from core.routing import Rule, Strategy, Target
 from events.models import AuditEntry
 from merchants import routing
-from tests.factories import MerchantFactory, ProviderAccountFactory
+from merchants.models import RoutingRule
+from tests.factories import MerchantFactory, ProviderAccountFactory, StoreFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +35,7 @@ def write(merchant, written, priority=100, livemode=False):
 def test_what_is_written_is_read_back_in_its_order(merchant, account):
     whole = rule(
         account,
+        store=StoreFactory(merchant=merchant).pk,
         methods=frozenset({"card"}),
         currencies=frozenset({"USD"}),
         least=100,
@@ -96,3 +99,13 @@ def test_an_account_of_another_merchant_or_mode_or_twice_is_refused(merchant, ac
             write(merchant, rule(*named))
     with pytest.raises(ValueError, match="no such live account"):
         write(merchant, rule(account), livemode=True)
+
+
+def test_a_store_of_another_merchant_or_mode_is_refused_and_the_database_refuses_it_too(merchant, account):
+    row = write(merchant, rule(account))
+    live = StoreFactory(merchant=merchant, livemode=True)
+    for wrong in (StoreFactory(), live):
+        with pytest.raises(ValueError, match=r"^'store' names .* no such test store"):
+            write(merchant, rule(account, store=wrong.pk))
+        with pytest.raises(IntegrityError, match="same_merchant_and_mode"), transaction.atomic():
+            RoutingRule.objects.filter(pk=row.pk).update(store=wrong)

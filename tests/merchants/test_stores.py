@@ -24,6 +24,11 @@ def make_token(api, store, idempotency_key="t-1", **body):
     return api.post(path, {"name": "Kitchen"} | body, idempotency_key=idempotency_key)
 
 
+def switched_off(account):
+    services.switch_account_off(account, by="tests")
+    return account
+
+
 def faults_of(answer):
     body = answer.json()
     return answer.status_code, body["code"], [fault["param"] for fault in body.get("errors", [])]
@@ -60,6 +65,46 @@ def test_a_zone_or_method_that_there_is_not_is_refused_and_named(api):
         ["/zone", "/default_method"],
     )
     assert Store.objects.count() == 0
+
+
+def test_a_store_prefers_an_account_until_it_prefers_another_or_none(api):
+    first, second = (factories.ProviderAccountFactory(merchant=api.key.merchant).pk for _ in range(2))
+    made = create(api, default_account=first).json()
+    assert made["default_account"] == first
+    path = f"{PATH}/{made['id']}"
+    assert api.call("PATCH", path, {"default_account": second}).json() == made | {"default_account": second}
+    assert api.call("PATCH", path, {"name": "Bar"}).json()["default_account"] == second
+    assert api.call("PATCH", path, {"default_account": ""}).json()["default_account"] is None
+    assert api.get(path).json()["default_account"] is None
+
+
+def test_an_account_that_is_not_the_stores_merchants_or_mode_or_is_off_is_refused_and_named(api):
+    theirs = factories.ProviderAccountFactory().pk
+    live = factories.ProviderAccountFactory(merchant=api.key.merchant, livemode=True, mpesa=True, host="production").pk
+    off = switched_off(factories.ProviderAccountFactory(merchant=api.key.merchant)).pk
+    kept = create(api).json()
+    for wrong in (theirs, live, off, "acct_nobody", f"acct_{'0' * 26}"):
+        made = create(api, idempotency_key=wrong, default_account=wrong)
+        changed = api.call("PATCH", f"{PATH}/{kept['id']}", {"name": "X", "default_account": wrong})
+        for refused in (made, changed):
+            assert (refused.status_code, refused.json()["param"]) == (400, "/default_account"), wrong
+    assert api.get(PATH).json()["data"] == [kept]
+
+
+def test_a_preferred_account_that_is_switched_off_later_stays_named(api):
+    account = factories.ProviderAccountFactory(merchant=api.key.merchant)
+    made = create(api, default_account=account.pk).json()
+    switched_off(account)
+    again = api.call("PATCH", f"{PATH}/{made['id']}", {"name": "Bar", "default_account": account.pk})
+    assert again.json() == made | {"name": "Bar"}
+
+
+def test_the_database_keeps_a_store_and_its_account_of_one_merchant_and_mode():
+    store = factories.StoreFactory()
+    live = factories.ProviderAccountFactory(merchant=store.merchant, livemode=True, mpesa=True, host="production")
+    for wrong in (factories.ProviderAccountFactory(), live):
+        with pytest.raises(IntegrityError, match="same_merchant_and_mode"), transaction.atomic():
+            Store.objects.filter(pk=store.pk).update(default_account=wrong)
 
 
 def test_who_made_and_changed_it_is_written_down(api):

@@ -15,6 +15,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 PAYMENTS, REFUNDS, LIMIT = 3000, 600, 21
+STORE_SELLS_EVERY = 150
 TABLES = {"payments_payment", "payments_refund", "payments_attempt"}
 
 
@@ -28,20 +29,24 @@ def crowd():
     accounts = [factories.ProviderAccountFactory() for _ in range(3)]
     mine = accounts[0]
     now = clock.now()
+    store = factories.StoreFactory(merchant=mine.merchant)
     payments, attempts, refunds = [], [], []
     for number in range(PAYMENTS):
         account = accounts[number % 3] if number % 10 == 0 else mine
         at = now - timedelta(seconds=number)
         owner = {"merchant": account.merchant, "livemode": False, "created_at": at}
+        place = {"store": store} if number % STORE_SELLS_EVERY == 5 else {}
         state = "failed" if number % 10 == 1 else "succeeded"
         money = {"amount": 1000 + number * 7919 % 9000, "currency": "USD"}
-        payment = Payment(**owner, **money, method="card", reference=f"order-{number}", state=state)
+        payment = Payment(**owner, **place, **money, method="card", reference=f"order-{number}", state=state)
         attempt = Attempt(**owner, payment=payment, account=account, asked_amount=1, provider_reference=f"R{number}")
         payments.append(payment)
         attempts.append(attempt)
         if number % (PAYMENTS // REFUNDS) == 0:
             refunds.append(
-                Refund(**owner, **money, payment=payment, attempt=attempt, state=state, provider_id=f"re_{number}")
+                Refund(
+                    **owner, **place, **money, payment=payment, attempt=attempt, state=state, provider_id=f"re_{number}"
+                )
             )
     Payment.objects.bulk_create(payments, batch_size=500)
     Attempt.objects.bulk_create(attempts, batch_size=500)
@@ -112,6 +117,22 @@ def test_a_reference_is_looked_up_by_its_index_in_every_kind(crowd):
     assert max(rows_read(nodes).values()) <= 10
     found = history(crowd, reference="order-2005").after(None, limit=LIMIT)
     assert [(row.type, row.reference) for row in found] == [("refund", "order-2005"), ("payment", "order-2005")]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_page_of_one_store_among_many_reads_only_what_was_taken_there(crowd, deep):
+    store = crowd.stores.get().pk
+    asked = history(crowd, shown={"store": store})
+    place = asked.after(None, limit=5)[-1].place if deep else None
+
+    nodes = plan(asked.rows(place, limit=LIMIT))
+
+    assert {"payment_store_history", "refund_store_history"} <= {node.get("Index Name") for node in nodes}
+    # Of each refund its payment is looked at, too: for the method and for the reference.
+    assert max(rows_read(nodes).values()) <= 3 * LIMIT
+    whole = [row.id for row in asked.whole()]
+    assert len(whole) == 2 * PAYMENTS // STORE_SELLS_EVERY
+    assert all(row.store == store for row in asked.whole())
 
 
 def test_the_whole_is_read_in_pieces_that_meet_exactly(crowd):

@@ -26,6 +26,7 @@ from tests.factories import (
     ReceiptFactory,
     RefundFactory,
     SavedMethodFactory,
+    StoreFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,23 @@ def test_list_and_page_show_the_row(make):
     shown = client.get(staff.page(row))
     assert shown.status_code == 200
     assert str(row.money) in shown.text
+
+
+@pytest.mark.parametrize("make", [PaymentFactory, RefundFactory])
+def test_a_list_is_narrowed_to_one_store_and_searched_by_it(make):
+    store = StoreFactory(name="Lunch counter")
+    payment = PaymentFactory(merchant=store.merchant, store=store)
+    mine = payment if make is PaymentFactory else RefundFactory(attempt__payment=payment)
+    other = make()
+    client = staff.signed_in(*MAY)
+    everything = client.get(staff.listing(mine)).text
+    assert "Lunch counter" in everything
+    assert other.pk in everything
+    for narrowed in (f"?store={store.pk}", f"?q={store.pk}"):
+        shown = client.get(staff.listing(mine) + narrowed).text
+        assert mine.pk in shown
+        assert other.pk not in shown
+    assert staff.page(store) in client.get(staff.page(mine)).text
 
 
 def test_one_timeline_tells_everything_in_order():

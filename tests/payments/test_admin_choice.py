@@ -9,11 +9,11 @@ from core import clock
 from core.errors import ApiError
 from core.money import Money
 from core.routing import Rule, Strategy, Target
-from merchants import routing, services, switches
+from merchants import routing, services, stores, switches
 from merchants.models import Breaker
 from payments.models import Payment
 from payments.providers import REGISTRY
-from payments.services import choosing, explaining
+from payments.services import at_counter, choosing, explaining
 from payments.services.payment_request import PaymentRequest
 from tests import factories, staff
 from tests.payments.world import MPESA, SECOND_APP
@@ -161,6 +161,22 @@ def test_what_is_told_is_what_is_chosen_and_nobody_is_forgotten(shop, second, cu
             assert sum(times for times, _ in orders) == (0 if refusal else 100)
 
 
+def test_the_account_that_a_store_prefers_stands_first_and_is_told_as_such(shop, second):
+    store = factories.StoreFactory(merchant=shop.merchant, default_account=second.pk)
+    request = at_counter.in_store(asked(shop, store=store.pk))
+    [(_, places)] = explaining.explain(request).orders
+    assert [place.account for place in places] == [second, shop.mpesa]
+    assert places[0].why == "as its store's default account; no rule decides"
+    assert choosing.choose(request, draw=0.0).accounts == [second, shop.mpesa]
+
+    write(shop, Strategy.IN_ORDER, (shop.mpesa, 0), store=store.pk)
+    [(_, places)] = explaining.explain(request).orders
+    assert [place.account for place in places] == [shop.mpesa, second]
+    assert places[1].why == "after those that “ours” names, as its store's default account"
+    [(_, places)] = explaining.explain(asked(shop)).orders
+    assert places[0].why == "by the account's priority, 100; no rule decides"
+
+
 # The page
 
 
@@ -187,6 +203,18 @@ def test_the_page_shows_the_order_the_rules_and_the_reasons(shop, second):
         assert text in shown, text
     assert shown.index(staff.page(second)) < shown.index(staff.page(shop.mpesa))
     assert "Payers of" not in page(client, shop, country="KE").text
+
+
+def test_the_page_takes_a_store_and_says_why_it_cannot(shop, second):
+    store = factories.StoreFactory(merchant=shop.merchant, default_account=second.pk)
+    client = staff.signed_in("merchants.view_routingrule")
+    shown = page(client, shop, store=store.pk).text
+    assert shown.index(staff.page(second)) < shown.index(staff.page(shop.mpesa))
+    assert "There is no such store for this key" in page(client, shop, store=factories.StoreFactory().pk).text
+    stores.change_store(store, is_enabled=False, by="tests")
+    refused = page(client, shop, store=store.pk).text
+    assert f"{store.pk} is switched off and takes no payments" in refused
+    assert "Tried in this order" not in refused
 
 
 def test_the_page_says_what_the_api_would_say_where_nobody_takes_it(shop):

@@ -19,6 +19,7 @@ from payments.models import (
     Registration,
     SavedMethod,
     SchedulePeriod,
+    StaticCode,
     UnallocatedReceipt,
 )
 from payments.services import posting, registering
@@ -84,6 +85,7 @@ def theirs(world, other_shop):
         "store_id": store["id"],
         "source_id": factories.OrderSourceFactory(merchant=other_shop.merchant).pk,
         "token_id": token["id"],
+        "code_id": factories.StaticCodeFactory(store=Store.objects.get(pk=store["id"]), account=other_shop.stripe).pk,
         "registration_id": registering.register_doors(other_shop.mpesa, by="tests").pk,
         "saved_method_id": saved["id"],
         "schedule_id": scheduled.scheduled(other_shop, SavedMethod.objects.get(pk=saved["id"]))["id"],
@@ -144,6 +146,7 @@ def snapshot():
         list(OrderSource.objects.values_list("pk", "name", "is_enabled", "verified_at")),
         list(Store.objects.values_list("pk", "name", "is_enabled")),
         list(DisplayToken.objects.values_list("pk", "expires_at", "revoked_at")),
+        list(StaticCode.objects.values_list("pk", "outcome")),
     )
 
 
@@ -227,6 +230,7 @@ def test_a_test_key_never_sees_live_rows_and_a_live_key_no_test_rows(shop, calle
         "store_id": live_store.pk,
         "source_id": factories.OrderSourceFactory(merchant=shop.merchant, livemode=True).pk,
         "token_id": factories.DisplayTokenFactory(store=live_store).pk,
+        "code_id": factories.StaticCodeFactory(store=live_store, account=live_account).pk,
         "registration_id": registering.register_doors(live_account, by="tests").pk,
         "saved_method_id": live_saved.pk,
         "schedule_id": factories.SchedulePeriodFactory(schedule__saved_method=live_saved, number=1).schedule_id,

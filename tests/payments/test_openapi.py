@@ -191,7 +191,7 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
 
     _ask_for_schedules(ask, caller)
     _ask_for_keys_and_accounts(ask)
-    _ask_for_stores(ask, card)
+    _ask_for_stores(ask, shop, card)
     _ask_for_order_sources(ask, check, shop, card)
 
     mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method) for route, method in endpoints()}
@@ -262,7 +262,7 @@ def _ask_for_schedules(ask, caller):
         ask("POST", f"{one}/{verb}", {}, schedule_id=made["id"])
 
 
-def _ask_for_stores(ask, card):
+def _ask_for_stores(ask, shop, card):
     stores, store = "/v1/stores", "/v1/stores/{store_id}"
     tokens, token = store + "/display-tokens", store + "/display-tokens/{token_id}"
     made = ask("POST", stores, {"name": "Counter", "zone": "Asia/Jakarta", "default_method": "card"})
@@ -275,7 +275,16 @@ def _ask_for_stores(ask, card):
     ask("POST", token + "/rotate", {}, store_id=made["id"], token_id=shown["id"])
     ask("POST", token + "/revoke", {}, store_id=made["id"], token_id=shown["id"])
     ask("POST", token + "/rotate", {}, store_id=made["id"], token_id=shown["id"])
+    ask("PATCH", store, {"default_account": shop.stripe.pk}, store_id=made["id"])
+    secrets = {"secret_key": "xnd_development_lango-simulator", "callback_token": "lango-simulator-callback-token"}
+    codes, xendit = store + "/static-codes", shop.account("xendit", secrets)
+    code = ask("POST", codes, {"account": xendit.pk, "reference": "counter 2"}, store_id=made["id"])
+    ask("POST", codes, {"account": xendit.pk}, store_id=made["id"])
+    ask("POST", codes, {"account": shop.stripe.pk}, store_id=made["id"])
+    ask("GET", codes, store_id=made["id"])
+    ask("GET", codes + "/{code_id}", store_id=made["id"], code_id=code["id"])
     ask("PATCH", store, {"is_enabled": False}, store_id=made["id"])
+    ask("POST", codes, {"account": xendit.pk}, store_id=made["id"])
     ask("POST", "/v1/payments", card | {"store": made["id"]})
 
 

@@ -146,6 +146,25 @@ def test_a_merchant_has_one_static_code_of_dana_and_many_payments_of_it(wire):
     assert wire.get(f"/qr_codes/{code['id']}").json()["status"] == "ACTIVE"
 
 
+def test_a_static_code_has_no_end_and_is_paid_with_what_is_typed(wire):
+    wire.settings(code_seconds=0.01, payments_listed=2)
+    code = wire.coded(type="STATIC", amount=None)
+    assert (code["expires_at"], code["status"]) == (None, "ACTIVE")
+    for amount in (1000, "2500", None):
+        wire.post("simulate", id=code["id"], outcome="approve", amount=amount)
+    listed = wire.get(f"/qr_codes/{code['id']}/payments").json()
+    assert ([item["amount"] for item in listed["data"]], listed["has_more"]) == ([1000, 2500], True)
+    items = wire.get(f"/transactions?reference_id={code['reference_id']}").json()["data"]
+    assert [item["amount"] for item in items] == [1000, 2500, 10_000]
+    assert wire.get(f"/qr_codes/{code['id']}").json()["status"] == "ACTIVE"
+    phone = requests.get(f"{wire.url}/_simulator/phone", timeout=5).text
+    assert 'name="amount"' in phone
+    requests.post(
+        f"{wire.url}/_simulator/phone", data={"id": code["id"], "outcome": "approve", "amount": "700"}, timeout=5
+    )
+    assert len(wire.get(f"/transactions?reference_id={code['reference_id']}").json()["data"]) == 4
+
+
 def test_a_payment_is_told_in_an_envelope_with_the_token(wire, receiver):
     code = wire.coded(reference_id="ORD-7781")
     paid = wire.call(f"/qr_codes/{code['id']}/payments/simulate", {"amount": 45500}).json()
