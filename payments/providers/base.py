@@ -187,7 +187,7 @@ class MethodCapability:
     `lacks` are operations that this method has not, although others of the provider have them. `tells_declines` is
     false where a payer who is refused can try again until the end, and nobody is told that they were.
     `next_actions` are the types of `next_action` that its payers may be asked for: `redirect`, `prompt`, `qr`,
-    `instructions`.
+    `instructions`. `sample_codes` says that what test keys get as a QR code need not be one.
     """
 
     currencies: frozenset[str] | None = None
@@ -202,6 +202,7 @@ class MethodCapability:
     lacks: frozenset[Kind] = frozenset()
     tells_declines: bool = True
     next_actions: tuple[str, ...] = ()
+    sample_codes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,13 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
     def limits(self, method: str) -> Mapping[str, tuple[int, int]]:
         """The least and the most that can be paid at this account, by currency in minor units, where they are known."""
         return self.capabilities.methods[method].limits
+
+    def code_merchant(self) -> str:
+        """Whom a QR code must name: a national number (NMID) or a name. Empty where the account does not say.
+
+        Every code is compared with it, and with its payment, before it is shown; adapters hand it on as it came.
+        """
+        return str(getattr(self.options, "qris_merchant", ""))
 
     def instrument(self, given: str) -> str:
         """The payer's phone or token in the provider's form. Raises ValueError that says what is wrong."""

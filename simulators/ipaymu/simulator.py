@@ -22,6 +22,7 @@ from simulators.ipaymu.signing import of_call
 from simulators.ipaymu.words import FOLLOWING, MAGIC_AMOUNTS, OUTCOMES, PAID
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.qris import TROUBLES
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -35,7 +36,7 @@ Act = Callable[[Call], JSON]
 class Ipaymu(Simulator):
     name, title = "ipaymu", "iPaymu"
     magic_amounts = MAGIC_AMOUNTS
-    own_troubles = {
+    own_troubles = TROUBLES | {
         "callback_bad_signature": "signed with another key",
         "callback_unsigned": "no signature, as of older accounts",
         "callback_untrue": "says that it was paid, signed rightly, whatever is true",

@@ -12,6 +12,7 @@ from typing import Any
 
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
+from simulators.qris import TROUBLES
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
 from simulators.trouble import Trouble
@@ -36,7 +37,7 @@ Act = Callable[[Call], object]
 class Xendit(Simulator):
     name, title = "xendit", "Xendit"
     magic_amounts = MAGIC_AMOUNTS
-    own_troubles = {
+    own_troubles = TROUBLES | {
         "callback_bad_signature": "another token",
         "callback_tampered": "its status is changed, which the token does not cover",
     }
