@@ -1,10 +1,21 @@
 from django.urls import path
 
-from payments import api, api_disputes, api_methods, api_receipts, api_registrations, api_saved_methods, api_schedules
+from payments import (
+    api,
+    api_codes,
+    api_disputes,
+    api_methods,
+    api_receipts,
+    api_registrations,
+    api_saved_methods,
+    api_schedules,
+)
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
     path("payments/<str:payment_id>", api.PaymentView.as_view()),
+    path("payments/<str:payment_id>/qr.svg", api_codes.CodeSvgView.as_view()),
+    path("payments/<str:payment_id>/qr.png", api_codes.CodePngView.as_view()),
     path("payments/<str:payment_id>/capture", api.CaptureView.as_view()),
     path("payments/<str:payment_id>/cancel", api.CancelView.as_view()),
     path("payments/<str:payment_id>/refunds", api.RefundsView.as_view()),

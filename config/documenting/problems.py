@@ -39,6 +39,7 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     | {"change_schedule", "create_order_source", "change_order_source"}
     | _MOVING
     | _OF_PERIODS,
+    errors.NoLongerPayable: {"get_payment_qr_svg", "get_payment_qr_png"},
     errors.NotCapturable: {"capture_payment"},
     errors.CaptureExceedsAuthorized: {"capture_payment"},
     errors.NotCancellable: {"cancel_payment"},

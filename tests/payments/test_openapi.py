@@ -123,6 +123,8 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     for payment in (paid, asked, waits):
         ask("GET", one, payment_id=payment["id"])
     ask("GET", one, payment_id="pay_nobodys")
+    for kind in ("svg", "png"):
+        ask("GET", f"{one}/qr.{kind}", payment_id=asked["id"])
     held = [ask("POST", pay, card | {"capture": "manual"})["id"] for _ in range(2)]
     ask("POST", one + "/capture", {"amount": 1000}, payment_id=held[0])
     ask("POST", one + "/capture", {}, payment_id=held[0])

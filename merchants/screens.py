@@ -1,0 +1,74 @@
+"""Requests of the screens in a store: a display token in the place of an API key (security.md 15)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from core import addresses
+from core.crypto import Secret
+from core.errors import Unauthorized
+from events import audit
+from merchants import display_tokens, limits
+from merchants.authentication import ApiKeyAuthentication, HasScope
+from merchants.models import DisplayToken
+from merchants.request_log import ANSWERED, facts_of
+
+_PREFIX = "display_"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a screen presents. Whether that is good is known once the store is, of which it wants to see something."""
+
+    presented: Secret
+    address: str
+
+    is_authenticated = True
+
+    def admitted(self, request: Request, *, store: str, object_id: str) -> DisplayToken:
+        """Its token, where that is a current one of this very store. Raises Unauthorized, RateLimited.
+
+        One answer for everything else: a token tells nothing of other stores, nor of what there is.
+        """
+        token = display_tokens.find(self.presented.reveal(), store=store)
+        if token is None:
+            limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(self.address))
+            audit.count_refused("unknown_display_token", self.address)
+            raise Unauthorized("The display token is not current, or not one of the store whose this would be.")
+        limits.check(settings.RATE_LIMIT_PER_KEY, "display", token.pk)
+        audit.record_read(
+            audit.entry(
+                actor=token.pk,
+                action=ANSWERED,
+                merchant=token.merchant_id,
+                livemode=token.livemode,
+                object_id=object_id,
+                address=self.address,
+                request=facts_of(request, status=200),
+            )
+        )
+        return token
+
+
+class KeyOrDisplayToken(BaseAuthentication):
+    """`Authorization: Bearer display_…` is a screen; everything else is a matter of API keys."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any]:
+        scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not presented.strip().startswith(_PREFIX):
+            return ApiKeyAuthentication().authenticate(request)
+        address = addresses.client_address(request.META, trusted_proxies=settings.TRUSTED_PROXIES)
+        return Screen(Secret(presented.strip()), address), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class HasScopeOrIsScreen(HasScope):
+    """A screen has no scopes: the view asks for its store."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.user, Screen) or super().has_permission(request, view)
