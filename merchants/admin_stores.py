@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from core.admin import FormAdmin
@@ -22,6 +25,13 @@ CURRENT = column("current", lambda row: badge("current", "success") if row.is_cu
 
 def _ended(token: DisplayToken) -> str:
     return "revoked" if token.revoked_at else "expired"
+
+
+def _screens(store: Store) -> list[tuple[str, SafeString]]:
+    """Where they are; each asks for a token of its own."""
+    places = (("cashier", f"/display/{store.pk}"), ("kitchen", f"/display/{store.pk}/kitchen"))
+    link_to = '<a class="text-link" href="{0}" rel="noreferrer" target="_blank">{0}</a>'
+    return [(name, format_html(link_to, f"{settings.PUBLIC_URL}{path}")) for name, path in places]
 
 
 class _Facts(forms.Form):
@@ -77,6 +87,7 @@ class StoreAdmin(FormAdmin):
         return HttpResponseRedirect(page_of(store.pk))
 
     def sections(self, row: Store) -> Iterable[tuple[str, Any]]:
+        yield "Its screens", table(("screen", "address"), _screens(row))
         tokens = row.display_tokens.order_by("-pk")[:50]
         if tokens:
             shown = ((link(one.pk), str(one), "yes" if one.is_current else _ended(one)) for one in tokens)
@@ -96,6 +107,10 @@ class StoreAdmin(FormAdmin):
         changes = {name: value for name, value in form.cleaned_data.items() if name != "reason"}
         stores.change_store(store, by=staff(request), **changes)
         return "Changed."
+
+
+def _opened(store: Store, token: str, view: str = "") -> str:
+    return f"{settings.PUBLIC_URL}/display/{store.pk}{view}#token={token}"
 
 
 class TokenForm(forms.Form):
@@ -133,8 +148,15 @@ class DisplayTokenAdmin(FormAdmin):
             request,
             token,
             title="Display token",
-            explain="Copy the token now. It is kept only as a hash: whoever loses it needs another.",
-            shown=[(f"{token.name}, in {token.store.name}", secret.reveal())],
+            explain=(
+                "Copy the token now, or open one of the addresses on the screen itself: what stands after the # is "
+                "sent to nobody. It is kept only as a hash: whoever loses it needs another."
+            ),
+            shown=[
+                (f"{token.name}, in {token.store.name}", secret.reveal()),
+                ("Opened as the cashier's screen", _opened(token.store, secret.reveal())),
+                ("Opened as the kitchen's screen", _opened(token.store, secret.reveal(), "/kitchen")),
+            ],
         )
 
     @reasoned_action(
