@@ -28,10 +28,14 @@ class StaleRow(Exception):
     """The row was changed by somebody else since it was read; it was not locked."""
 
 
+class Away(Exception):
+    """What a reader tells is away: none of its events is at fault, and all of them wait behind its cursor."""
+
+
 def stage(row: Any, event_type: str, *, sequence: int) -> Event:
     """An unsaved event with the row's snapshot, for whoever inserts it with the change that it tells of."""
-    present = subjects.publisher_of(row).present
-    if present is None:
+    publisher = subjects.publisher_of(row)
+    if publisher.present is None:
         raise ValueError(f"{type(row).__name__} publishes no events")
     return Event(
         merchant=owner_of(row),
@@ -39,7 +43,8 @@ def stage(row: Any, event_type: str, *, sequence: int) -> Event:
         type=event_type,
         subject=row.pk,
         sequence=sequence,
-        data=present(row),
+        store=publisher.store(row),
+        data=publisher.present(row),
         api_version=settings.API_VERSION,
         request_id=request_id.get(),
     )
@@ -60,7 +65,10 @@ def publish(row: Any, fact: str) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One way out. `read` is given a batch of events in order, inside the transaction that moves its cursor."""
+    """One way out. `read` is given a batch of events in order, inside the transaction that moves its cursor.
+
+    It raises Away where nothing can be read for now, whatever the event.
+    """
 
     name: str
     read: Callable[[list[Event]], None]
@@ -109,6 +117,9 @@ def _follow(reader: Reader) -> bool:
     for advance in (_advance, _advance_singly):
         try:
             return advance(reader)
+        except Away as away:
+            logger.warning("reader waits", extra={"reader": reader.name, "fault": str(away)})
+            return False
         except Exception:
             logger.exception("reader failed", extra={"reader": reader.name})
     return False
@@ -149,7 +160,7 @@ def _is_read(reader: Reader, event: Event) -> bool:
         with transaction.atomic():
             reader.read([event])
         return True
-    except (OperationalError, InterfaceError):
+    except (Away, OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("event put aside", extra={"reader": reader.name, "event": event.pk})

@@ -9,9 +9,8 @@ from rest_framework.request import Request
 
 from core import addresses
 from core.crypto import Secret
-from core.errors import Unauthorized
 from events import audit
-from merchants import display_tokens, limits
+from merchants import display_access, limits
 from merchants.authentication import ApiKeyAuthentication, HasScope
 from merchants.models import DisplayToken
 from merchants.request_log import ANSWERED, facts_of
@@ -23,21 +22,14 @@ _PREFIX = "display_"
 class Screen:
     """What a screen presents. Whether that is good is known once the store is, of which it wants to see something."""
 
-    presented: Secret
+    authorization: Secret
     address: str
 
     is_authenticated = True
 
     def admitted(self, request: Request, *, store: str, object_id: str) -> DisplayToken:
-        """Its token, where that is a current one of this very store. Raises Unauthorized, RateLimited.
-
-        One answer for everything else: a token tells nothing of other stores, nor of what there is.
-        """
-        token = display_tokens.find(self.presented.reveal(), store=store)
-        if token is None:
-            limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(self.address))
-            audit.count_refused("unknown_display_token", self.address)
-            raise Unauthorized("The display token is not current, or not one of the store whose this would be.")
+        """Its token, where that is a current one of this very store. Raises DisplayTokenRefused, RateLimited."""
+        token = display_access.admit(self.authorization.reveal(), store=store, address=self.address)
         limits.check(settings.RATE_LIMIT_PER_KEY, "display", token.pk)
         audit.record_read(
             audit.entry(
@@ -61,7 +53,7 @@ class KeyOrDisplayToken(BaseAuthentication):
         if scheme.lower() != "bearer" or not presented.strip().startswith(_PREFIX):
             return ApiKeyAuthentication().authenticate(request)
         address = addresses.client_address(request.META, trusted_proxies=settings.TRUSTED_PROXIES)
-        return Screen(Secret(presented.strip()), address), None
+        return Screen(Secret(f"{scheme} {presented}"), address), None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -67,6 +67,7 @@ SUBJECTS = (
         search=("id", "reference"),
         relatives=_relatives,
         transactions=PAYMENTS,
+        store=lambda payment: payment.store_id or "",
     ),
     Subject(
         prefix="ref",

@@ -9,6 +9,7 @@ from payments import (
     api_registrations,
     api_saved_methods,
     api_schedules,
+    api_streams,
 )
 
 urlpatterns = [
@@ -38,6 +39,7 @@ urlpatterns = [
         "provider-accounts/<str:account_id>/registrations/<str:registration_id>",
         api_registrations.RegistrationView.as_view(),
     ),
+    path("stores/<str:store_id>/stream", api_streams.StreamView.as_view()),
     path("schedules", api_schedules.SchedulesView.as_view()),
     path("schedules/<str:schedule_id>", api_schedules.ScheduleView.as_view()),
     path("schedules/<str:schedule_id>/pause", api_schedules.PauseView.as_view()),

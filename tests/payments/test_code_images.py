@@ -140,7 +140,7 @@ def test_a_screen_sees_nothing_else_whether_it_is_there_or_not(
         image(Api(shop.api.base_url, f"display_test_{'0' * 64}"), payment),
         image(Api(shop.api.base_url, ours.key.replace("display_test_", "display_live_")), payment),
     ]
-    assert [refusal(answer) for answer in refused] == [(401, "unauthorized")] * len(refused)
+    assert [refusal(answer) for answer in refused] == [(401, "display_token_refused")] * len(refused)
     assert len({answer.json()["detail"] for answer in refused}) == 1
     assert sum(RefusedKeys.objects.filter(reason="unknown_display_token").values_list("count", flat=True)) == len(
         refused
@@ -151,12 +151,12 @@ def test_a_screen_sees_nothing_else_whether_it_is_there_or_not(
 def test_a_token_that_has_ended_or_whose_store_is_switched_off_shows_nothing(shop, payment, store):
     seeing = screen(shop, store)
     display_tokens.revoke_token(DisplayToken.objects.get(), by="test")
-    assert refusal(image(seeing, payment)) == (401, "unauthorized")
+    assert refusal(image(seeing, payment)) == (401, "display_token_refused")
     seeing = screen(shop, store)
     with clock.shifted(timedelta(hours=2)):
-        assert refusal(image(seeing, payment)) == (401, "unauthorized")
+        assert refusal(image(seeing, payment)) == (401, "display_token_refused")
     Store.objects.filter(pk=store.pk).update(is_enabled=False)
-    assert refusal(image(seeing, payment)) == (401, "unauthorized")
+    assert refusal(image(seeing, payment)) == (401, "display_token_refused")
 
 
 def test_a_screen_may_not_ask_without_end_nor_guess_tokens(shop, payment, store, settings):
