@@ -291,15 +291,6 @@ class DisputeNotAnswerable(Conflict):
     )
 
 
-class NoLongerPayable(ApiError):
-    """The payment is paid, has ended or has run out of time, so that its code must not be scanned any more."""
-
-    status, code, title = 410, "no_longer_payable", "The code is not shown any more"
-    remedy = (
-        "Take it off the screen and read the payment: its `state` says how it ended. For another try make a new one."
-    )
-
-
 class LengthRequired(ApiError):
     """The body came in chunks, without a `Content-Length`. It was refused unread, so that it cannot pass for an empty
     one."""

@@ -4,12 +4,21 @@ from typing import Any
 
 from django.conf import settings
 
-from core.errors import NoLongerPayable, NotFound
+from core.errors import ApiError, NotFound
 from payments.models import Payment
 from payments.providers import REGISTRY
 from payments.services import payer_links
 from payments.services.booking import has_expired
 from payments.services.shown_codes import CODE
+
+
+class NoLongerPayable(ApiError):
+    """The payment is paid, has ended or has run out of time, so that its code must not be scanned any more."""
+
+    status, code, title = 410, "no_longer_payable", "The code is not shown any more"
+    remedy = (
+        "Take it off the screen and read the payment: its `state` says how it ended. For another try make a new one."
+    )
 
 
 def next_action_of(payment: Payment) -> dict[str, Any] | None:

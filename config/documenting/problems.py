@@ -11,6 +11,7 @@ from core import errors
 from core.api import PROBLEM
 from core.errors import ApiError, every_error
 from merchants.display_access import DisplayTokenRefused
+from payments.codes import NoLongerPayable
 
 _PAYING = {"create_payment"}
 _KEEPING = {"create_saved_method"}
@@ -40,7 +41,7 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     | {"change_schedule", "create_order_source", "change_order_source"}
     | _MOVING
     | _OF_PERIODS,
-    errors.NoLongerPayable: {"get_payment_qr_svg", "get_payment_qr_png"},
+    NoLongerPayable: {"get_payment_qr_svg", "get_payment_qr_png"},
     errors.NotCapturable: {"capture_payment"},
     errors.CaptureExceedsAuthorized: {"capture_payment"},
     errors.NotCancellable: {"cancel_payment"},

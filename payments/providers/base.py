@@ -287,13 +287,6 @@ class PaymentProvider(ABC, Generic[Credentials, Options]):
         """The least and the most that can be paid at this account, by currency in minor units, where they are known."""
         return self.capabilities.methods[method].limits
 
-    def code_merchant(self) -> str:
-        """Whom a QR code must name: a national number (NMID) or a name. Empty where the account does not say.
-
-        Every code is compared with it, and with its payment, before it is shown; adapters hand it on as it came.
-        """
-        return str(getattr(self.options, "qris_merchant", ""))
-
     def instrument(self, given: str) -> str:
         """The payer's phone or token in the provider's form. Raises ValueError that says what is wrong."""
         return given

@@ -5,6 +5,7 @@ from dataclasses import replace
 from core import qris
 from core.money import Money
 from core.qris import Qris
+from merchants.models import ProviderAccount
 from payments.models import Attempt
 from payments.providers import REGISTRY
 from payments.providers.base import Failure, FailureCode, Report
@@ -40,9 +41,12 @@ def _fault(attempt: Attempt, text: str) -> str:
         read = qris.parse(text)
     except qris.NotQris as error:
         return "" if _may_be_a_sample(attempt, text) else str(error)
-    return _other_money(read, attempt.payment.money) or _other_merchant(
-        read, connections.connect(attempt.account).code_merchant()
-    )
+    return _other_money(read, attempt.payment.money) or _other_merchant(read, _expected_at(attempt.account))
+
+
+def _expected_at(account: ProviderAccount) -> str:
+    """Whom its codes must name, by national number (NMID) or by name; empty where its options do not say."""
+    return str(getattr(connections.connect(account).options, "qris_merchant", ""))
 
 
 def _may_be_a_sample(attempt: Attempt, text: str) -> bool:

@@ -1,6 +1,7 @@
 """The screens of a store in a real browser, following a real process of live events."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -65,7 +66,7 @@ def streaming(port, public_url):
     process = subprocess.Popen([sys.executable, "-m", "uvicorn", *words], cwd=ROOT, env={**os.environ, **given})
     try:
         until(lambda: _answers(port), seconds=60)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(60)
@@ -182,6 +183,24 @@ def test_a_screen_says_that_it_is_behind_and_catches_up_once_the_stream_is_back(
         page.until(lambda shown: shown.text("#stale") == "" and state_of(shown, later) == "Waiting", seconds=120)
         page.until(lambda shown: state_of(shown, waiting) == "Paid")
         assert page.text("#line") == "Live"
+
+
+def test_a_screen_says_that_it_is_behind_a_stream_that_hangs_and_goes_on_with_it(
+    world, shop, store, token, midtrans, port, page
+):
+    """The connection stays open, and nothing comes: what a wireless network does that is lost on the way."""
+    with streaming(port, world.base_url) as process:
+        page.open(f"{world.base_url}/display/{store.pk}#token={token}")
+        waiting = pay(world, shop, store)
+        page.until(lambda shown: state_of(shown, waiting) == "Waiting")
+        process.send_signal(signal.SIGSTOP)
+        try:
+            scan(world, midtrans, shop, waiting)
+            page.until(lambda shown: "This screen is behind" in shown.text("#stale"), seconds=SILENT + 60)
+            assert state_of(page, waiting) == "Waiting"
+        finally:
+            process.send_signal(signal.SIGCONT)
+        page.until(lambda shown: shown.text("#stale") == "" and state_of(shown, waiting) == "Paid", seconds=120)
 
 
 def test_a_code_leaves_the_screen_with_its_payment(world, shop, store, token, midtrans, port, page):
