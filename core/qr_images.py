@@ -1,7 +1,7 @@
 """Texts as QR codes to be scanned from a screen or from paper: SVG and PNG.
 
-Error correction is M or better and the quiet zone four modules on each side, as ISO/IEC 18004 asks for. Always dark on light:
-many apps do not read the reverse.
+Error correction is M or better, and the quiet zone four modules on each side, as ISO/IEC 18004 asks for. Always dark on
+light: many apps do not read the reverse.
 """
 
 import io

@@ -27,22 +27,24 @@ class Screen:
 
     is_authenticated = True
 
-    def admitted(self, request: Request, *, store: str, object_id: str) -> DisplayToken:
+    def admitted(self, *, store: str) -> DisplayToken:
         """Its token, where that is a current one of this very store. Raises DisplayTokenRefused, RateLimited."""
         token = display_access.admit(self.authorization.reveal(), store=store, address=self.address)
         limits.check(settings.RATE_LIMIT_PER_KEY, "display", token.pk)
-        audit.record_read(
-            audit.entry(
-                actor=token.pk,
-                action=ANSWERED,
-                merchant=token.merchant_id,
-                livemode=token.livemode,
-                object_id=object_id,
-                address=self.address,
-                request=facts_of(request, status=200),
-            )
-        )
         return token
+
+    def note(self, request: Request, token: DisplayToken, *, object_id: str, status: int) -> None:
+        """Write down what was asked, as of every request with a key."""
+        row = audit.entry(
+            actor=token.pk,
+            action=ANSWERED,
+            merchant=token.merchant_id,
+            livemode=token.livemode,
+            object_id=object_id,
+            address=self.address,
+            request=facts_of(request, status=status),
+        )
+        audit.record_read(row)
 
 
 class KeyOrDisplayToken(BaseAuthentication):

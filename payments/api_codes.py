@@ -1,7 +1,7 @@
 """Images of the codes that payers scan: for merchants, and for the screens in their stores."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from core import qr_images
 from core.api import JsonRenderer
+from merchants.models import DisplayToken
 from merchants.openapi import PROBLEMS
 from merchants.screens import HasScopeOrIsScreen, KeyOrDisplayToken, Screen
 from merchants.views import ApiView
@@ -35,6 +36,14 @@ class CodeImageView(ApiView):
     scopes: ClassVar = {"GET": "payments:read"}
     authentication_classes = (KeyOrDisplayToken,)
     permission_classes = (HasScopeOrIsScreen,)
+    token: DisplayToken | None = None
+
+    def finalize_response(self, request: Request, response: Any, *arguments: Any, **options: Any) -> Any:
+        answered = super().finalize_response(request, response, *arguments, **options)
+        if self.token is not None and isinstance(request.user, Screen):
+            asked = self.kwargs["payment_id"]
+            request.user.note(request, self.token, object_id=asked, status=answered.status_code)
+        return answered
 
     def image(self, request: Request, payment_id: str, kind: str, draw: Callable[[str], bytes]) -> HttpResponse:
         response = HttpResponse(draw(code_of(self._payment(request, payment_id))), content_type=kind)
@@ -48,8 +57,7 @@ class CodeImageView(ApiView):
             mine: Payment = self.own(payments, payment_id)
             return mine
         found = None if "\x00" in payment_id else payments.filter(pk=payment_id, store__isnull=False).first()
-        store = str(found.store_id) if found else ""
-        request.user.admitted(request, store=store, object_id=payment_id)
+        self.token = request.user.admitted(store=str(found.store_id) if found else "")
         assert found is not None  # no token is one of no store
         return found
 

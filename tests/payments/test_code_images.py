@@ -88,6 +88,7 @@ def test_once_it_is_paid_cancelled_or_out_of_time_there_is_no_image_any_more(
     assert refusal(answer) == (410, "no_longer_payable")
     assert answer.json()["detail"] == f"{payment['id']} is succeeded: its code is not shown any more."
     assert refusal(image(screen(shop, store), payment, "png")) == (410, "no_longer_payable")
+    assert AuditEntry.objects.get(actor=DisplayToken.objects.get().pk).status == 410
 
     cancelled = pay(caller)
     caller.post(f"payments/{cancelled['id']}/cancel")
@@ -120,6 +121,7 @@ def test_a_screen_of_the_same_store_is_shown_the_code_and_that_is_written_down(s
     token = DisplayToken.objects.get()
     entry = AuditEntry.objects.get(actor=token.pk)
     assert (entry.action, entry.object_id, entry.merchant) == ("api.answered", payment["id"], shop.merchant.pk)
+    assert entry.status == 200
 
 
 def test_a_screen_sees_nothing_else_whether_it_is_there_or_not(

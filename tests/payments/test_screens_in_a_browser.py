@@ -123,6 +123,18 @@ def state_of(page, payment):
     return told[0].rpartition(" ")[2] if told else None
 
 
+def codes_are_whole(page):
+    """Square, cut off by nothing, and large enough to be scanned."""
+    return page.run(
+        """[...document.images].every((one) => {
+            const code = one.getBoundingClientRect(), frame = one.parentElement.getBoundingClientRect();
+            const card = one.closest("article").getBoundingClientRect();
+            return Math.abs(code.width - code.height) < 2 && code.width > 100 && code.height <= frame.height + 1
+                && code.bottom <= card.bottom && code.right <= card.right && code.top >= card.top;
+        })"""
+    )
+
+
 def test_both_screens_change_when_a_payment_is_made_and_paid(world, shop, store, token, midtrans, port, page, chromium):
     kitchen = chromium.page()
     kitchen.size(1280, 800)
@@ -140,6 +152,9 @@ def test_both_screens_change_when_a_payment_is_made_and_paid(world, shop, store,
         assert (number(second) in lead, "125,000" in lead, number(first) in other, "45,500" in other) == (True,) * 4
         assert "Waiting" in lead
         page.until(lambda shown: shown.run("[...document.images].filter((one) => one.naturalWidth > 0).length") == 2)
+        for width, height in ((1280, 800), (3840, 2160), (800, 1280), (1920, 1080)):
+            page.size(width, height)
+            assert codes_are_whole(page)
         assert kitchen.texts("article") == []
 
         scan(world, midtrans, shop, first)
@@ -176,7 +191,8 @@ def test_a_screen_says_that_it_is_behind_and_catches_up_once_the_stream_is_back(
     scan(world, midtrans, shop, waiting)
     page.until(lambda shown: "This screen is behind" in shown.text("#stale"), seconds=SILENT + 60)
     assert state_of(page, waiting) == "Waiting"
-    assert "heard nothing for" in page.text("#stale")
+    assert "No news for" in page.text("#stale")
+    assert codes_are_whole(page)
     later = pay(world, shop, store, 2_000_000)
     assert page.text("#line") == "Behind"
     with streaming(port, world.base_url):
