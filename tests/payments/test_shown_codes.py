@@ -3,14 +3,16 @@
 from dataclasses import fields
 
 import pytest
+from django.db import transaction
 
 from core import qris
 from core.money import Money
 from events.models import Attention
-from payments.models import Attempt, Payment
+from payments.models import Attempt, Operation, Payment
 from payments.providers import REGISTRY
 from payments.providers.base import Report, Word
-from payments.services import shown_codes
+from payments.services import booking, shown_codes
+from payments.services.locking import lock_operation
 from tests.payments.world import (
     Company,
     counters,
@@ -113,6 +115,24 @@ def test_an_account_that_names_its_merchant_shows_no_code_of_another(at, shop, c
     assert (refused["state"], refused["next_action"]) == ("failed", None)
     assert f"it pays 'TOKO LAIN' (ID1099999999999), and the account expects {name!r}" in told(refused)
     assert pay(caller)["next_action"]["type"] == "qr"
+
+
+@pytest.mark.parametrize(("provider", "state"), [("ipaymu", "failed"), ("midtrans", "processing")])
+def test_a_code_of_which_only_a_question_tells_is_compared_too(world, at, shop, caller, provider, state):
+    """Where it can be withdrawn, the payment waits for that; elsewhere nobody can pay by it, and it is over."""
+    account(shop, provider)
+    at(provider).trouble("timeout_after", CREATES[provider])
+    payment = pay(caller)
+    assert (payment["state"], payment["next_action"]) == ("processing", None)
+    asked = Report(Word.REQUIRES_ACTION, "123", next_action={"type": "qr", "qr_string": "00020101"})
+    with transaction.atomic():
+        operation = lock_operation(Operation.objects.get(attempt__payment=payment["id"]))
+        booking.apply_to_attempt(operation.attempt, asked, booking.Because("resolver", "query"))
+    found = caller.get(f"payments/{payment['id']}")
+    assert (found["state"], found["next_action"]) == (state, None)
+    assert "it does not end with a checksum" in told(payment)
+    queued = Operation.objects.filter(attempt__payment=payment["id"], kind="cancel").count()
+    assert queued == (1 if provider in CLOSES else 0)
 
 
 def test_a_merchant_may_be_named_by_its_national_number_and_without_one_is_not_compared(at, shop, caller):
