@@ -67,12 +67,13 @@ def publish(row: Any, fact: str) -> Event:
 class Reader:
     """One way out. `read` is given a batch of events in order, inside the transaction that moves its cursor.
 
-    It raises Away where nothing can be read for now, whatever the event.
+    It raises Away where nothing can be read for now, whatever the event. One that `goes_first` is read before others.
     """
 
     name: str
     read: Callable[[list[Event]], None]
     wakes: str = ""
+    goes_first: bool = False
 
 
 _readers: dict[str, Reader] = {}
@@ -85,7 +86,7 @@ def register(reader: Reader) -> None:
 def dispatch() -> bool:
     """Give positions to what is committed and let every reader follow; whether there was anything to do."""
     sequenced = sequence_committed()
-    read = [_follow(reader) for reader in _readers.values()]
+    read = [_follow(reader) for reader in sorted(_readers.values(), key=lambda reader: not reader.goes_first)]
     return bool(sequenced) or any(read)
 
 

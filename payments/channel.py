@@ -48,4 +48,5 @@ def _redis(url: str) -> redis.Redis:
     )
 
 
-outbox.register(outbox.Reader("channel", publish))
+# First: before a screen somebody waits, and what the others begin takes longer than their turn.
+outbox.register(outbox.Reader("channel", publish, goes_first=True))
