@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import auth, create, deliver, failover, ledger, pages, reconcile, results, steady
+from benchmarks import auth, broadcast, create, deliver, displays, failover, ledger, pages, reconcile, results, steady
 from benchmarks.checkouts import checked_out
 from benchmarks.databases import Databases, databases
 from benchmarks.plan import Plan
@@ -31,12 +31,16 @@ CASES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "list": pages.run,
     "auth": auth.run,
     "failover": failover.run,
+    "broadcast": broadcast.run,
+    "displays": displays.run,
 }
 ALSO = {
     "create_cpu": "create",
     "steady_p99": "steady",
     "failover_hang": "failover",
     "failover_return": "failover",
+    "broadcast_stream": "broadcast",
+    "displays_memory": "displays",
 }
 """Rows that another case tells."""
 SECONDS = 60.0

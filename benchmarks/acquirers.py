@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import json
 import socket
+import time
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -37,12 +38,13 @@ _AFTER = "5802ID5913WARUNG CONTOH6007BANDUNG610540115"
 
 @dataclass(kw_only=True)
 class Code:
-    """One code: `amount` in rupiah, `house` who issued it."""
+    """One code: `amount` in rupiah, `house` who issued it, `confirmed` when whoever asked was first told it is paid."""
 
     house: str
     order: str
     amount: int
     state: str = PENDING
+    confirmed: float = 0.0
     server_key: str = field(repr=False)
     notify: str = field(repr=False)
 
@@ -110,6 +112,8 @@ class Acquirers:
             if code.state != PENDING:
                 return b'{"status_code":"412","status_message":"The transaction can no longer be changed."}'
             code.state = CANCELLED
+        if code.state == SETTLED and not code.confirmed:
+            code.confirmed = time.monotonic()
         return json.dumps(code.document).encode()
 
     def _charge(self, house: str, asked: Asked) -> bytes:

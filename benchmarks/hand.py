@@ -16,9 +16,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
 
-    from benchmarks import inside, inside_codes, inside_reads
+    from benchmarks import inside, inside_codes, inside_reads, inside_stores
 
-    commands = {**inside.COMMANDS, **inside_reads.COMMANDS, **inside_codes.COMMANDS}
+    parts = (inside, inside_reads, inside_codes, inside_stores)
+    commands = {name: command for part in parts for name, command in part.COMMANDS.items()}
     for line in sys.stdin:
         asked = json.loads(line)
         print(json.dumps(commands[asked.pop("do")](**asked)), flush=True)

@@ -118,6 +118,12 @@ def cpu_seconds(process: int) -> float:
     return sum(used) / _TICKS
 
 
+def resident_megabytes(process: int) -> float:
+    """What one process has in memory."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) / 1024
+
+
 def _stat(process: int) -> list[str]:
     """The fields of /proc/…/stat after the name: state, parent, …; empty when there is no such process."""
     try:

@@ -12,6 +12,7 @@ from benchmarks.processes import await_port, cpu_seconds, free_port, running, to
 
 WEB = ("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "64", "--backlog", "2048")
 WORKER = ("celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", "8", "-l", "warning")
+STREAMS = ("uvicorn", "--no-access-log", "--no-proxy-headers", "--backlog", "4096", "--timeout-graceful-shutdown", "1")
 BEAT = ("celery", "-A", "config.celery", "beat", "-l", "warning", "--pidfile=")
 
 
@@ -74,10 +75,10 @@ class Stage:
         if wants.web:
             self.url = self.serve("web", "config.wsgi:application")
 
-    def serve(self, name: str, application: str) -> str:
+    def serve(self, name: str, application: str, *, by: tuple[str, ...] = WEB) -> str:
         """Start a web server, and say where it is."""
         port = free_port()
-        web = self._start(name, (*WEB, "--port", str(port), application), self._environment)
+        web = self._start(name, (*by, "--port", str(port), application), self._environment)
         await_port(port, web, self._log(name))
         return f"http://127.0.0.1:{port}"
 

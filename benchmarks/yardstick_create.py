@@ -100,8 +100,8 @@ OUTCOME = (
     "UPDATE payments_payment SET captured_amount = %(amount)s, state = 'succeeded', sequence = 1, "
     "state_changed_at = %(now)s WHERE id = %(payment)s",
     TRANSITION.format(id="%(payment_step)s", subject="%(payment)s", before="created"),
-    "INSERT INTO events_event (id, merchant, livemode, type, subject, sequence, data, api_version, request_id, "
-    "created_at) VALUES (%(event)s, %(merchant)s, false, 'payment.succeeded', %(payment)s, 1, %(snapshot)s, "
+    "INSERT INTO events_event (id, merchant, livemode, type, subject, sequence, store, data, api_version, request_id, "
+    "created_at) VALUES (%(event)s, %(merchant)s, false, 'payment.succeeded', %(payment)s, 1, '', %(snapshot)s, "
     "'2026-11-20', %(number)s, %(now)s)",
     "UPDATE payments_operation SET provider_id = %(intent)s, due_at = NULL, state = 'succeeded', sequence = 1, "
     "state_changed_at = %(now)s WHERE id = %(operation)s",

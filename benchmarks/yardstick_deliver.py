@@ -89,8 +89,9 @@ def stage(connection: psycopg.Connection, count: int) -> list[str]:
     numbers = [f"{time.time_ns():020d}{place:06d}" for place in range(count)]
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO events_event (id, merchant, livemode, type, subject, sequence, data, api_version, request_id, "
-            "created_at) VALUES (%s, %s, false, 'payment.succeeded', %s, 1, %s, '2026-11-20', '', now())",
+            "INSERT INTO events_event (id, merchant, livemode, type, subject, sequence, store, data, "
+            "api_version, request_id, created_at) "
+            "VALUES (%s, %s, false, 'payment.succeeded', %s, 1, '', %s, '2026-11-20', '', now())",
             [(f"evt_{number}", MERCHANT, f"pay_{number}", SNAPSHOT) for number in numbers],
         )
         cursor.executemany(

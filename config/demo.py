@@ -3,7 +3,7 @@
     python -m config.demo            stays up until Ctrl-C
     python -m config.demo --once     stops what it started and ends with one line of JSON
 
-Read from the environment: DATABASE_URL, REDIS_URL (embedded servers without them), LANGO_PORT,
+Read from the environment: DATABASE_URL, REDIS_URL (embedded servers without them), LANGO_PORT, LANGO_STREAMS_PORT,
 SIMULATORS_PORT, LANGO_DEMO_NAME (whose data, `demo`). It writes under var/ only.
 """
 
@@ -137,6 +137,7 @@ def _settings(places: Places) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "LANGO_DEVELOPMENT": "1",
         "PUBLIC_URL": places.url,
+        "STREAMS_URL": places.streams_url,
         "SIMULATORS_PORT": str(places.simulators_port),
         "DEMO_CREDENTIALS": str(places.credentials),
         "PYTHONUNBUFFERED": "1",

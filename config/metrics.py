@@ -75,7 +75,24 @@ REFUSED = Counter(
     ["provider"],
     registry=registry,
 )
-COUNTED = (REQUESTS, CALLS, DELIVERIES, IN_FLIGHT, REFUSED)
+STREAMS = Gauge(
+    "lango_streams_open",
+    "Screens of stores that follow live events at this moment.",
+    multiprocess_mode="livesum",
+    registry=registry,
+)
+STREAMED = Counter(
+    "lango_stream_events_total",
+    "Live events handed to screens; one for each screen.",
+    registry=registry,
+)
+STREAM_LAG = Histogram(
+    "lango_stream_lag_seconds",
+    "From when something happened until the screens of its store were told.",
+    buckets=_BUCKETS,
+    registry=registry,
+)
+COUNTED = (REQUESTS, CALLS, DELIVERIES, IN_FLIGHT, REFUSED, STREAMS, STREAMED, STREAM_LAG)
 
 
 class Counted:
@@ -95,6 +112,13 @@ class Counted:
 
     def refused_by_cap(self, *, party: str) -> None:
         REFUSED.labels(party).inc()
+
+    def streams_changed(self, *, by: int) -> None:
+        STREAMS.inc(by)
+
+    def streamed(self, *, events: int, streams: int, seconds: float) -> None:
+        STREAMED.inc(events * streams)
+        STREAM_LAG.observe(seconds)
 
 
 def _families() -> dict[str, GaugeMetricFamily]:

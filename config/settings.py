@@ -148,6 +148,8 @@ X_FRAME_OPTIONS = "DENY"
 
 PUBLIC_URL = _required("PUBLIC_URL", development="http://127.0.0.1:8000").rstrip("/")
 """Where providers and browsers reach us; callback and return URLs begin with it."""
+STREAMS_URL = str(env.str("STREAMS_URL", default=PUBLIC_URL)).rstrip("/")
+"""Where screens reach the process of live events: the same, where a proxy in front leads them there by their path."""
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 OUTGOING_LOOPBACK_ALLOWED = env.bool("OUTGOING_LOOPBACK_ALLOWED", default=DEVELOPMENT)
 """Development only: lets calls reach simulators and receivers on this machine. `check --deploy` refuses it."""
@@ -196,6 +198,12 @@ RECONCILED_OFTEN = timedelta(hours=3)
 STATEMENT_LINES_KEPT = timedelta(days=1)
 """How long the lines of a finished reconciliation run stay; what was found in them stays for ever."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)
+STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15)
+"""How often an open stream of live events shows that it lives. What has not been taken by the next one cuts it off."""
+STREAM_POLL_SECONDS = env.float("STREAM_POLL_SECONDS", default=1)
+"""How often streams look into the outbox while Redis, which wakes them, is away."""
+STREAM_CHECK_SECONDS = env.float("STREAM_CHECK_SECONDS", default=5)
+"""How often the tokens of open streams are looked at again."""
 AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
 """How long audit rows of reads may wait to be written together; a process that is killed loses them. 0: not at all."""
 
@@ -214,6 +222,8 @@ ENDPOINTS_PER_MERCHANT = env.int("ENDPOINTS_PER_MERCHANT", default=50)
 """Enabled webhook endpoints in each mode."""
 DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)
 """Streamed answers to one merchant in one process: each holds a thread of the web server until it has been read."""
+STREAMS_PER_STORE = env.int("STREAMS_PER_STORE", default=100)
+"""Open streams of one store in one process."""
 DOOR_ANSWER_SECONDS = env.float("DOOR_ANSWER_SECONDS", default=5)
 """How long a callback whose answer decides something for the payer may take; M-Pesa waits 8 seconds."""
 QUARANTINE_PER_MINUTE = env.int("QUARANTINE_PER_MINUTE", default=60)
@@ -310,11 +320,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "core.logging.JsonFormatter"}},
-    "filters": {"without_paths": {"()": "core.logging.WithoutPaths"}},
+    "filters": {
+        "without_paths": {"()": "core.logging.WithoutPaths"},
+        "without_ended_streams": {"()": "core.logging.WithoutEndedStreams"},
+    },
     "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["out"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["without_paths"]},
+        # Its own handlers would write lines that are no JSON; of requests we tell ourselves.
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.error": {"level": "WARNING", "filters": ["without_ended_streams"]},
+        "uvicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

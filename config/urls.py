@@ -8,6 +8,7 @@ from django.urls.converters import StringConverter
 from config import health, metrics_page, reference
 from merchants import doors
 from merchants.views import NoSuchPath
+from payments import displays
 from payments.pages import authenticate, come_back
 
 
@@ -30,6 +31,8 @@ urlpatterns = [
     path("callbacks/<str:token>/<str:door>/<str:operation>", doors.callback),
     path("return/<str:token>", come_back),
     path("authenticate/<str:token>", authenticate),
+    path("display/<str:store_id>", displays.cashier),
+    path("display/<str:store_id>/kitchen", displays.kitchen),
     path("docs", reference.page),
     path("docs/collection.json", reference.requests),
     path("docs/errors", reference.errors),

@@ -73,6 +73,18 @@ class WithoutPaths(logging.Filter):
         return True
 
 
+class WithoutEndedStreams(logging.Filter):
+    """Leaves out what uvicorn calls errors and is how streams end: a slow one is cut off, and all of them by a restart.
+
+    `payments.streams` tells of each that ended, and why.
+    """
+
+    _MEANT = ("ASGI callable returned without completing response", "Cancel %s running task")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(self._MEANT)
+
+
 @contextmanager
 def correlated(identifier: str) -> Iterator[None]:
     """Every log line written inside the block carries this request id."""

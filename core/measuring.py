@@ -26,6 +26,12 @@ class Listener(Protocol):
 
     def refused_by_cap(self, *, party: str) -> None: ...
 
+    def streams_changed(self, *, by: int) -> None:
+        """Screens have come or gone."""
+
+    def streamed(self, *, events: int, streams: int, seconds: float) -> None:
+        """So many events were handed to each of so many streams, the oldest so long after it had happened."""
+
 
 _listeners: list[Listener] = []
 
@@ -62,3 +68,13 @@ def in_flight_changed(*, party: str, by: int) -> None:
 def refused_by_cap(*, party: str) -> None:
     for listener in _listeners:
         listener.refused_by_cap(party=party)
+
+
+def streams_changed(*, by: int) -> None:
+    for listener in _listeners:
+        listener.streams_changed(by=by)
+
+
+def streamed(*, events: int, streams: int, seconds: float) -> None:
+    for listener in _listeners:
+        listener.streamed(events=events, streams=streams, seconds=seconds)

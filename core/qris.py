@@ -19,6 +19,8 @@ _ACCOUNTS, _NATIONAL_ACCOUNT, _ADDITIONAL = range(26, 52), "51", "62"
 _CHECKSUM = re.compile(r"6304[0-9A-F]{4}")
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _LONGEST_AMOUNT = 13
+BEGINNING = "000201"
+"""The payload format, with which every code begins."""
 
 
 class NotQris(ValueError):

@@ -184,7 +184,10 @@ class Transition(models.Model):
 
 
 class Event(models.Model):
-    """An outbox row. `position` is given by the sequencer after commit; readers follow it without gaps."""
+    """An outbox row. `position` is given by the sequencer after commit; readers follow it without gaps.
+
+    `store` is the public id of the store whose screens follow it; empty where it is of none.
+    """
 
     id = PublicIdField(prefix="evt")
     position = models.BigIntegerField(null=True)
@@ -193,6 +196,7 @@ class Event(models.Model):
     type = models.CharField(max_length=64)
     subject = models.CharField(max_length=32)
     sequence = models.PositiveIntegerField()
+    store = models.CharField(max_length=32, blank=True, default="")
     data = models.JSONField()
     api_version = models.CharField(max_length=10)
     request_id = models.CharField(max_length=64, blank=True, default="")
@@ -208,6 +212,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["subject", "sequence"], name="event_waiting", condition=Q(position__isnull=True)),
             models.Index(fields=["merchant", "livemode", "-id"], name="event_list"),
+            models.Index(fields=["store", "position"], name="event_store", condition=~Q(store="")),
         ]
 
     def __str__(self) -> str:

@@ -28,10 +28,14 @@ class StaleRow(Exception):
     """The row was changed by somebody else since it was read; it was not locked."""
 
 
+class Away(Exception):
+    """What a reader tells is away: none of its events is at fault, and all of them wait behind its cursor."""
+
+
 def stage(row: Any, event_type: str, *, sequence: int) -> Event:
     """An unsaved event with the row's snapshot, for whoever inserts it with the change that it tells of."""
-    present = subjects.publisher_of(row).present
-    if present is None:
+    publisher = subjects.publisher_of(row)
+    if publisher.present is None:
         raise ValueError(f"{type(row).__name__} publishes no events")
     return Event(
         merchant=owner_of(row),
@@ -39,7 +43,8 @@ def stage(row: Any, event_type: str, *, sequence: int) -> Event:
         type=event_type,
         subject=row.pk,
         sequence=sequence,
-        data=present(row),
+        store=publisher.store(row),
+        data=publisher.present(row),
         api_version=settings.API_VERSION,
         request_id=request_id.get(),
     )
@@ -60,11 +65,15 @@ def publish(row: Any, fact: str) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One way out. `read` is given a batch of events in order, inside the transaction that moves its cursor."""
+    """One way out. `read` is given a batch of events in order, inside the transaction that moves its cursor.
+
+    It raises Away where nothing can be read for now, whatever the event. One that `goes_first` is read before others.
+    """
 
     name: str
     read: Callable[[list[Event]], None]
     wakes: str = ""
+    goes_first: bool = False
 
 
 _readers: dict[str, Reader] = {}
@@ -77,7 +86,7 @@ def register(reader: Reader) -> None:
 def dispatch() -> bool:
     """Give positions to what is committed and let every reader follow; whether there was anything to do."""
     sequenced = sequence_committed()
-    read = [_follow(reader) for reader in _readers.values()]
+    read = [_follow(reader) for reader in sorted(_readers.values(), key=lambda reader: not reader.goes_first)]
     return bool(sequenced) or any(read)
 
 
@@ -109,6 +118,9 @@ def _follow(reader: Reader) -> bool:
     for advance in (_advance, _advance_singly):
         try:
             return advance(reader)
+        except Away as away:
+            logger.warning("reader waits", extra={"reader": reader.name, "fault": str(away)})
+            return False
         except Exception:
             logger.exception("reader failed", extra={"reader": reader.name})
     return False
@@ -149,7 +161,7 @@ def _is_read(reader: Reader, event: Event) -> bool:
         with transaction.atomic():
             reader.read([event])
         return True
-    except (OperationalError, InterfaceError):
+    except (Away, OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("event put aside", extra={"reader": reader.name, "event": event.pk})

@@ -12,6 +12,11 @@ from core.states import Machine
 Present = Callable[[Any], dict[str, Any]]
 
 
+def in_no_store(row: Any) -> str:
+    """What most kinds of object say of their store."""
+    return ""
+
+
 TRANSACTION_COLUMNS = ("method", "provider", "provider_id", "reference", "payment", "store")
 """What a kind of transaction says of itself, beside its state, amount and currency; absent is null."""
 
@@ -38,7 +43,7 @@ class Subject:
     `present` gives the public snapshot that events carry; without it the subject publishes nothing.
     `facts` are event types beside those of its states; `search` the fields by which staff find one;
     `relatives` gives the ids whose rows belong on one timeline with this object's; `transactions` its place in the
-    history of money, where it has one.
+    history of money, where it has one. `store` gives the public id of the store whose screens follow a row's events.
     """
 
     prefix: str
@@ -50,6 +55,7 @@ class Subject:
     search: tuple[str, ...] = ()
     relatives: Callable[[Any], list[str]] = field(default=lambda row: [row.pk])
     transactions: Transactions | None = None
+    store: Callable[[Any], str] = in_no_store
 
     @property
     def event_types(self) -> list[str]:
@@ -68,6 +74,7 @@ class Announcer:
     model: type[models.Model]
     present: Present
     facts: frozenset[str]
+    store: Callable[[Any], str] = in_no_store
 
     @property
     def event_types(self) -> list[str]:

@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from core.admin import FormAdmin
@@ -39,6 +42,13 @@ class StoreFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(store=self.value()) if self.value() else queryset
+
+
+def _screens(store: Store) -> list[tuple[str, SafeString]]:
+    """Where they are; each asks for a token of its own."""
+    places = (("cashier", f"/display/{store.pk}"), ("kitchen", f"/display/{store.pk}/kitchen"))
+    link_to = '<a class="text-link" href="{0}" rel="noreferrer" target="_blank">{0}</a>'
+    return [(name, format_html(link_to, f"{settings.PUBLIC_URL}{path}")) for name, path in places]
 
 
 class _Facts(forms.Form):
@@ -118,6 +128,7 @@ class StoreAdmin(FormAdmin):
         return HttpResponseRedirect(page_of(store.pk))
 
     def sections(self, row: Store) -> Iterable[tuple[str, Any]]:
+        yield "Its screens", table(("screen", "address"), _screens(row))
         tokens = row.display_tokens.order_by("-pk")[:50]
         if tokens:
             shown = ((link(one.pk), str(one), "yes" if one.is_current else _ended(one)) for one in tokens)
@@ -137,6 +148,10 @@ class StoreAdmin(FormAdmin):
         except InvalidRequest as refusal:
             raise ValueError(f"'default_account': {refusal.detail}") from refusal
         return "Changed."
+
+
+def _opened(store: Store, token: str, view: str = "") -> str:
+    return f"{settings.PUBLIC_URL}/display/{store.pk}{view}#token={token}"
 
 
 class TokenForm(forms.Form):
@@ -174,8 +189,15 @@ class DisplayTokenAdmin(FormAdmin):
             request,
             token,
             title="Display token",
-            explain="Copy the token now. It is kept only as a hash: whoever loses it needs another.",
-            shown=[(f"{token.name}, in {token.store.name}", secret.reveal())],
+            explain=(
+                "Copy the token now, or open one of the addresses on the screen itself: what stands after the # is "
+                "sent to nobody. It is kept only as a hash: whoever loses it needs another."
+            ),
+            shown=[
+                (f"{token.name}, in {token.store.name}", secret.reveal()),
+                ("Opened as the cashier's screen", _opened(token.store, secret.reveal())),
+                ("Opened as the kitchen's screen", _opened(token.store, secret.reveal(), "/kitchen")),
+            ],
         )
 
     @reasoned_action(

@@ -8,6 +8,7 @@ class MerchantsConfig(AppConfig):
         from events import rotation, subjects
         from merchants import (  # noqa: F401  (they register themselves)
             customers,
+            display_access,
             display_tokens,
             doors,
             expiry,

@@ -9,7 +9,10 @@ class PaymentsConfig(AppConfig):
         from ledger import checking
         from merchants import accounts, customers, scopes
         from payments import accounts as our_accounts
-        from payments import books
+        from payments import (  # noqa: F401  (the channel registers its reader)
+            books,
+            channel,
+        )
         from payments import subjects as ours
         from payments.callbacks import PaymentCallbacks
         from payments.models import Operation, ReportedReceipt, SavedMethod

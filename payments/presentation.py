@@ -3,8 +3,8 @@
 from typing import Any
 
 from core import clock
+from payments import codes
 from payments.models import Attempt, Dispute, Operation, Payment, Refund, UnallocatedReceipt
-from payments.services import payer_links
 from payments.states import OperationState
 
 
@@ -31,7 +31,7 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "payer": payment.instrument_hint or None,
         "reference": payment.reference or None,
         "description": payment.description or None,
-        "next_action": payer_links.next_action_of(payment),
+        "next_action": codes.next_action_of(payment),
         "failure": _payment_failure(payment),
         "late": payment.late,
         "underpaid": payment.underpaid,

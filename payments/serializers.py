@@ -273,7 +273,11 @@ class PaymentOutput(serializers.Serializer[Any]):
     payer = serializers.CharField(allow_null=True, help_text="The payer's phone, masked")
     reference = serializers.CharField(allow_null=True)
     description = serializers.CharField(allow_null=True)
-    next_action = serializers.DictField(allow_null=True)
+    next_action = serializers.DictField(
+        allow_null=True,
+        help_text="What the payer has to do: `type` is `redirect`, `prompt`, `instructions` or `qr`. A code comes with "
+        "`image_svg_url` and `image_png_url`, which answer for as long as it can be paid",
+    )
     failure = PaymentFailureOutput(allow_null=True)
     late = serializers.BooleanField(help_text="The money arrived after the payment had ended")
     underpaid = serializers.BooleanField()

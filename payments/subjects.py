@@ -69,6 +69,7 @@ SUBJECTS = (
         search=("id", "reference"),
         relatives=_relatives,
         transactions=PAYMENTS,
+        store=lambda payment: payment.store_id or "",
     ),
     Subject(
         prefix="ref",

@@ -2,6 +2,7 @@ from django.urls import path
 
 from payments import (
     api,
+    api_codes,
     api_disputes,
     api_methods,
     api_receipts,
@@ -9,11 +10,14 @@ from payments import (
     api_saved_methods,
     api_schedules,
     api_static_codes,
+    api_streams,
 )
 
 urlpatterns = [
     path("payments", api.PaymentsView.as_view()),
     path("payments/<str:payment_id>", api.PaymentView.as_view()),
+    path("payments/<str:payment_id>/qr.svg", api_codes.CodeSvgView.as_view()),
+    path("payments/<str:payment_id>/qr.png", api_codes.CodePngView.as_view()),
     path("payments/<str:payment_id>/capture", api.CaptureView.as_view()),
     path("payments/<str:payment_id>/cancel", api.CancelView.as_view()),
     path("payments/<str:payment_id>/refunds", api.RefundsView.as_view()),
@@ -38,6 +42,7 @@ urlpatterns = [
     ),
     path("stores/<str:store_id>/static-codes", api_static_codes.StaticCodesView.as_view()),
     path("stores/<str:store_id>/static-codes/<str:code_id>", api_static_codes.StaticCodeView.as_view()),
+    path("stores/<str:store_id>/stream", api_streams.StreamView.as_view()),
     path("schedules", api_schedules.SchedulesView.as_view()),
     path("schedules/<str:schedule_id>", api_schedules.ScheduleView.as_view()),
     path("schedules/<str:schedule_id>/pause", api_schedules.PauseView.as_view()),

@@ -24,6 +24,44 @@ def crc(text: str) -> str:
     return f"{register:04X}"
 
 
+TROUBLES = {
+    "code_checksum": "the QRIS text of the answer has another checksum",
+    "code_amount": "the QRIS text asks for one rupiah more",
+    "code_merchant": "the QRIS text pays another merchant",
+    "code_currency": "the QRIS text is in US dollars",
+}
+_TEXT = re.compile(rb"000201[^\"\\]{20,500}?6304[0-9A-F]{4}")
+
+
+def spoiled(body: bytes, trouble: str) -> bytes:
+    """The answer with its QRIS text as the trouble wants it, the checksum made anew for all but a wrong one."""
+    return _TEXT.sub(lambda found: _spoiled(found[0].decode(), trouble).encode(), body)
+
+
+def _spoiled(text: str, trouble: str) -> str:
+    if trouble == "code_checksum":
+        return text[:-4] + ("0000" if text[-4:] != "0000" else "FFFF")
+    parts = _parts(text)
+    if trouble == "code_amount":
+        parts["54"] = str(int(parts.get("54", "0").partition(".")[0]) + 1)
+    elif trouble == "code_merchant":
+        parts["51"] = element("00", "ID.CO.QRIS.WWW") + element("02", "ID1099999999999") + element("03", "UMI")
+        parts["59"] = "TOKO LAIN"
+    else:
+        parts["53"] = "840"
+    told = "".join(element(name, value) for name, value in parts.items() if name != "63") + "6304"
+    return told + crc(told)
+
+
+def _parts(text: str) -> dict[str, str]:
+    found, place = {}, 0
+    while place < len(text):
+        ends = place + 4 + int(text[place + 2 : place + 4])
+        found[text[place : place + 2]] = text[place + 4 : ends]
+        place = ends
+    return found
+
+
 def dynamic(*, amount: int, merchant_id: str, reference: str, acquirer: str) -> str:
     """A code for one payment of whole rupiah; `reference` is the acquirer's own."""
     domain, prefix = ACQUIRERS[acquirer]

@@ -7,8 +7,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from simulators import qris
 from simulators.callbacks import Sender
 from simulators.control import Control
 from simulators.ledger import LedgerEntry
@@ -89,6 +91,8 @@ class Simulator(ABC):
 
     def spoiled(self, request: Request, answer: Answer) -> Answer:
         """The answer, or what trouble makes of it once the work is done."""
+        if request.trouble and request.trouble.do in qris.TROUBLES:
+            return replace(answer, body=qris.spoiled(answer.body, request.trouble.do))
         if request.trouble and request.trouble.moment == "after":
             return self._troubled(request.trouble)
         return answer

@@ -39,6 +39,8 @@ from payments.providers import REGISTRY
 
 SECONDS_TO_BE_HEALTHY = 60.0
 WEB_PROCESSES, WEB_THREADS, WORKER_THREADS = 2, 64, 20
+STREAM_OPTIONS = ("--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "3")
+"""Who a request is from is for TRUSTED_PROXIES alone to say; and streams would never end by themselves."""
 OLDEST_POSTGRES = 15
 _POLL_SECONDS = 0.05
 _PROBE_SECONDS, _PING_SECONDS = 2.0, 0.4
@@ -66,6 +68,8 @@ class Opening:
         self._start_company(merchant)
         with self.teller.step("web server healthy"):
             self._await("web server", partial(_answers, f"{self.places.url}/readyz"))
+        with self.teller.step("live events healthy"):
+            self._await("live events", partial(_answers, f"{self.places.streams_url}/readyz"))
         with self.teller.step("worker healthy"):
             self._await("worker", _worker_answers)
         with self.teller.step("beat healthy"):
@@ -88,6 +92,8 @@ class Opening:
         # A worker that is told to stop while it starts does not hear it.
         patience = ("--workers-kill-timeout", str(SECONDS_TO_STOP // 2))
         start("web", python, "-m", "granian", *web, *sizes, *patience, "config.wsgi:application")
+        at = ("--host", HOST, "--port", str(self.places.streams_port))
+        start("streams", python, "-m", "uvicorn", *at, *STREAM_OPTIONS, "config.asgi:application")
         celery = (python, "-m", "celery", "-A", "config.celery")
         start("worker", *celery, "worker", "--pool", "threads", "--concurrency", str(WORKER_THREADS))
         start("beat", *celery, "beat", "--pidfile=")

@@ -23,21 +23,31 @@ class Places:
     folder: Path
     web_port: int
     simulators_port: int
+    streams_port: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Places":
-        """LANGO_PORT, SIMULATORS_PORT and LANGO_DEMO_NAME, or what holds without them. Raises CannotGoOn."""
+        """LANGO_PORT, LANGO_STREAMS_PORT, SIMULATORS_PORT and LANGO_DEMO_NAME, or what holds without them.
+
+        Raises CannotGoOn.
+        """
         name = environment.get("LANGO_DEMO_NAME") or "demo"
+        web_port = _port(environment, "LANGO_PORT", WEB_PORT)
         return cls(
             name=name,
             folder=embedded_ground.CHECKOUT / "var" / name,
-            web_port=_port(environment, "LANGO_PORT", WEB_PORT),
+            web_port=web_port,
             simulators_port=_port(environment, "SIMULATORS_PORT", SIMULATORS_PORT),
+            streams_port=_port(environment, "LANGO_STREAMS_PORT", web_port + 1),
         )
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.web_port}"
+
+    @property
+    def streams_url(self) -> str:
+        return f"http://{HOST}:{self.streams_port}"
 
     @property
     def credentials(self) -> Path:
@@ -60,6 +70,7 @@ class Places:
     def require_free_ports(self, *, simulators: int) -> None:
         """Raises CannotGoOn that names the port, who has it where that can be told, and how to choose another."""
         _require_free(self.web_port, purpose="the web server", variable="LANGO_PORT", several=1)
+        _require_free(self.streams_port, purpose="live events", variable="LANGO_STREAMS_PORT", several=1)
         for place in range(simulators):
             _require_free(
                 self.simulators_port + place,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from config.documenting import events, examples, fields, problems
+from config.documenting import events, examples, fields, problems, streams
 from config.documenting.examples import Maker
 
 INTRODUCTION = """\
@@ -103,6 +103,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: Any) 
     result["info"]["description"] = INTRODUCTION
     result["servers"] = [{"url": settings.PUBLIC_URL, "description": "This installation: the key decides the mode"}]
     result["security"] = [{scheme: []} for scheme in components["securitySchemes"]]
+    streams.describe(result)
     result["tags"] = _chapters(result)
     return result
 

@@ -84,8 +84,11 @@ def add(operation: dict[str, Any], maker: Maker) -> None:
         told = samples.ANSWERS.get(name) or {"Answer": {}}
         content["examples"] = _named({title: altered(made, more) for title, more in told.items()})
     for answer in operation["responses"].values():
-        if "text/csv" in answer.get("content", {}):
-            answer["content"]["text/csv"]["example"] = samples.CSV.get(name, "id\r\n")
+        for kind, content in answer.get("content", {}).items():
+            if kind == "text/csv":
+                content["example"] = samples.CSV.get(name, "id\r\n")
+            elif kind in samples.IMAGES:
+                content["example"] = samples.IMAGES[kind]
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             counted = parameter["schema"]["type"] == "integer"

@@ -10,6 +10,8 @@ from config.documenting.operations import KEY
 from core import errors
 from core.api import PROBLEM
 from core.errors import ApiError, every_error
+from merchants.display_access import DisplayTokenRefused
+from payments.codes import NoLongerPayable
 
 _PAYING = {"create_payment"}
 _KEEPING = {"create_saved_method"}
@@ -39,6 +41,7 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     | {"change_schedule", "create_order_source", "change_order_source", "create_static_code"}
     | _MOVING
     | _OF_PERIODS,
+    NoLongerPayable: {"get_payment_qr_svg", "get_payment_qr_png"},
     errors.NotCapturable: {"capture_payment"},
     errors.CaptureExceedsAuthorized: {"capture_payment"},
     errors.NotCancellable: {"cancel_payment"},
@@ -53,6 +56,7 @@ OF_OPERATIONS: dict[type[ApiError], set[str]] = {
     errors.BeyondOwnKey: {"create_api_key", "rotate_api_key"},
     errors.LimitReached: {"create_api_key", "rotate_api_key", "create_webhook_endpoint", "change_webhook_endpoint"}
     | {"create_display_token", "rotate_display_token"},
+    DisplayTokenRefused: {"follow_store", "get_payment_qr_svg", "get_payment_qr_png"},
 }
 """Errors that only some operations know. One that stands neither here nor in EVERYWHERE is told of every write."""
 
@@ -83,7 +87,7 @@ def describe(method: str, operation: dict[str, Any]) -> None:
     for error in every_error():
         if error in set(_of(method, operation)):
             by_status.setdefault(error.status, []).append(error)
-    answers |= {str(status): _answer(status, found) for status, found in sorted(by_status.items())}
+    answers |= {str(status): answer(status, found) for status, found in sorted(by_status.items())}
     operation["responses"] = answers
 
 
@@ -105,7 +109,8 @@ def _of(method: str, operation: dict[str, Any]) -> Iterator[type[ApiError]]:
             yield error
 
 
-def _answer(status: int, found: list[type[ApiError]]) -> dict[str, Any]:
+def answer(status: int, found: list[type[ApiError]]) -> dict[str, Any]:
+    """How an operation is refused with this status, by one of these errors."""
     codes = [error.code for error in found]
     told = HTTPStatus(status).phrase if len(found) > 1 else found[0].title
     links = ", ".join(f"[`{code}`](/docs/errors/{code})" for code in codes)

@@ -341,6 +341,11 @@ EVENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """What an event's object says otherwise than the component's example, in the state that the event names."""
 
+IMAGES = {
+    "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 57 57">…</svg>',
+    "image/png": "\u0089PNG…",
+}
+
 CSV: Mapping[str, str] = {
     "list_transactions": ",".join(api_transactions.CSV_HEADERS) + "\r\n",
     "list_balance_transactions": ",".join(api_balance.CSV_HEADERS) + "\r\n",

@@ -187,7 +187,7 @@ class MethodCapability:
     `lacks` are operations that this method has not, although others of the provider have them. `tells_declines` is
     false where a payer who is refused can try again until the end, and nobody is told that they were.
     `next_actions` are the types of `next_action` that its payers may be asked for: `redirect`, `prompt`, `qr`,
-    `instructions`.
+    `instructions`. `sample_codes` says that what test keys get as a QR code need not be one.
     """
 
     currencies: frozenset[str] | None = None
@@ -202,6 +202,7 @@ class MethodCapability:
     lacks: frozenset[Kind] = frozenset()
     tells_declines: bool = True
     next_actions: tuple[str, ...] = ()
+    sample_codes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,15 @@ class Options:
     as no source tells it. `company_codes` are by bank. `customer_name` stands where the payer's is not known. The
     paths are where the classic calls go. `flag_words` and `status_words` read the statuses of payment flags and of
     answered questions in other words of ours than those in code. `bayarind_key` is Bayarind's public key, PEM;
-    `signed_path` the path over which it signs its payments, as it knows it.
+    `signed_path` the path over which it signs its payments, as it knows it. Each QRIS code names `qris_merchant`, by
+    number or name, where that is given.
     """
 
     api: str = "classic"
     service_codes: Mapping[str, str] = field(default_factory=dict)
     company_codes: Mapping[str, str] = field(default_factory=dict)
     customer_name: str = "Customer"
+    qris_merchant: str = ""
     register_path: str = "/PaymentRegister"
     status_path: str = "/PaymentQuery"
     void_path: str = "/PostAuth"

@@ -190,7 +190,7 @@ class Classic(Protocol):
             return self._instructions(order)
         values = {name: str(told.get(name) or "") for name in _SHOWN}
         if order.method == "qris":
-            code = _code(values, order.money)
+            code = next((value for value in values.values() if value.startswith(qris.BEGINNING)), "")
             if code:
                 return {"type": "qr", "qr_string": code}
         link = next((value for value in values.values() if re.match(r"https?://[^\s]+\Z", value)), "")
@@ -312,18 +312,6 @@ def _status_of(told: Mapping[str, Any], status: str, message: str) -> tuple[str,
         return wire.word(told.get(status)), str(told.get(message) or "").strip().lower()[:100]
     except ValueError as error:
         raise OutcomeUnknown("an answer without a status") from error
-
-
-def _code(values: Mapping[str, str], money: Money) -> str:
-    """The code among the fields that asks for that sum, and for nothing on top of it; empty where there is none."""
-    for value in values.values():
-        try:
-            read = qris.parse(value)
-        except qris.NotQris:
-            continue
-        if (read.amount, read.tip) == (money, None):
-            return value
-    return ""
 
 
 def _item_details(lines: tuple[Line, ...], total: Money) -> str:

@@ -97,13 +97,15 @@ class Options:
 
     `callback_signature` is "required"; "optional" for accounts whose callbacks come without one, as all did once;
     "unchecked" where iPaymu signs otherwise than it documents. Callbacks only make us ask, so that little hangs on it.
-    `history_lists` is how many lists of 20 transactions are read to find one whose answer was lost.
+    `history_lists` is how many lists of 20 transactions are read to find one whose answer was lost. Each code names
+    `qris_merchant`, by number or name, where that is given.
     """
 
     status_words: Mapping[str, str] = field(default_factory=dict)
     source_addresses: tuple[str, ...] = ()
     callback_signature: str = "required"
     history_lists: int = 10
+    qris_merchant: str = ""
 
     def __post_init__(self) -> None:
         addresses.networks(self.source_addresses)

@@ -70,18 +70,13 @@ def _action(told: Mapping[str, Any], order: Order, code: object) -> dict[str, st
     """What the payer is shown; None where it is not what was asked for, and must be shown to nobody."""
     try:
         if order.method == "qris":
-            shown = qris.parse(wire.text(code))
-            return {"type": "qr", "qr_string": wire.text(code)} if _asks_for(shown, order.money) else None
+            return {"type": "qr", "qr_string": wire.text(code)}
         channel = wire.text(told.get("Channel") or told.get("PaymentChannel")).lower()
         if channel != order.channel:
             return None
         return {"type": "instructions", "channel": channel, "code": wire.code(code)}
     except ValueError:
         return None
-
-
-def _asks_for(shown: qris.Qris, money: Money) -> bool:
-    return (shown.amount, shown.tip) == (money, None)
 
 
 def read_transaction(told: Mapping[str, Any], order: Order, words: Mapping[str, str]) -> Report:
@@ -94,7 +89,9 @@ def read_transaction(told: Mapping[str, Any], order: Order, words: Mapping[str, 
     if report.word is Word.REQUIRES_ACTION:
         report = replace(report, expires_at=wire.moment(told.get("ExpiredDate")))
         code = told.get("PaymentCode")
-        return replace(report, next_action=_action(told, order, code)) if code and order.method != PAGE else report
+        if not code or order.method == PAGE or (order.method == "qris" and not str(code).startswith(qris.BEGINNING)):
+            return report
+        return replace(report, next_action=_action(told, order, code))
     if report.word is not Word.SUCCEEDED:
         return report
     money = wire.rupiah(told["Amount"])

@@ -104,13 +104,15 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`acquirer` issues the QRIS codes. `status_words` reads statuses in other words of ours than those in code.
+    """`acquirer` issues the QRIS codes, and each names `qris_merchant`, by number or name, where that is given.
+    `status_words` reads statuses in other words of ours than those in code.
 
     `refund_path` is "refund", or "refund/online/direct" for merchants of an older kind. The documentation advises
     against a list of `source_addresses`: notifications are signed, and only make us ask.
     """
 
     acquirer: str = "gopay"
+    qris_merchant: str = ""
     refund_path: str = "refund"
     status_words: Mapping[str, str] = field(default_factory=dict)
     source_addresses: tuple[str, ...] = ()

@@ -69,7 +69,8 @@ class Report:
     pay to or to show. `expires_at` is when that ends by itself, where the provider says so.
     `cost` is told with captured money by an answer that shows it, and None elsewhere. `dispute` is what is said of
     a dispute; `word` then says only whether the write that is asked about took effect. `method` is what is said of a
-    saved method, of which `word` says how it stands: SUCCEEDED is kept, CANCELLED is not there any more.
+    saved method, of which `word` says how it stands: SUCCEEDED is kept, CANCELLED is not there any more. No adapter
+    says `withheld`: it is why the code that the provider gave is shown to nobody (`services/shown_codes.py`).
     """
 
     word: Word
@@ -84,6 +85,7 @@ class Report:
     cost: Cost | None = None
     dispute: DisputeReport | None = None
     method: MethodReport | None = None
+    withheld: str = ""
 
 
 class Topic(StrEnum):

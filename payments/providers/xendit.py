@@ -105,6 +105,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
                 lacks=frozenset({Kind.CANCEL}),
                 tells_declines=False,
                 next_actions=("qr",),
+                sample_codes=True,
             ),
             _INVOICE: MethodCapability(
                 currencies=frozenset({wire.CURRENCY}),
@@ -315,7 +316,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
     def _read_created_code(self, order: Order, response: Response) -> Report:
         told = wire.shown(response)
         report = understood(read_code, told, (), self.options.words, self.connection.now())
-        action = code_shown(told, order, livemode=self.connection.livemode)
+        action = code_shown(told, order)
         return self._as_asked(report, action, is_ours=told.get("reference_id") == order.reference)
 
     def _read_created_invoice(self, order: Order, response: Response) -> Report:

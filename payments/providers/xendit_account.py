@@ -26,10 +26,12 @@ class Options:
     offers, in Xendit's words; everything where it names none. `for_user_id` is a sub-account of xenPlatform.
 
     `code_words`, `payment_words`, `invoice_words` and `refund_words` read statuses in other words of ours than those
-    in code. Xendit publishes no addresses; its support tells a merchant which `source_addresses` there are.
+    in code. Xendit publishes no addresses; its support tells a merchant which `source_addresses` there are. Each code
+    names `qris_merchant`, by number or name, where that is given.
     """
 
     channel_code: str = ""
+    qris_merchant: str = ""
     invoice_methods: tuple[str, ...] = ()
     for_user_id: str = ""
     code_words: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from core import qris
 from core.companies import xendit as wire
 from core.money import Money
 from payments.providers.base import (
@@ -115,23 +114,14 @@ def read_code_payment(told: Mapping[str, Any], code_id: str, words: Words) -> Re
     return replace(report, moved=(MoneyMoved(ReceiptKind.CAPTURE, money, receipt),))
 
 
-def code_shown(told: Mapping[str, Any], order: Order, *, livemode: bool) -> dict[str, Any] | None:
-    """The code to be scanned; None where it is not what was asked for, and must be shown to nobody."""
+def code_shown(told: Mapping[str, Any], order: Order) -> dict[str, Any] | None:
+    """The code to be scanned; None where it is about other money, and must be shown to nobody."""
     try:
         code = wire.text(told["qr_string"])
         fits = wire.rupiah(told["amount"], told.get("currency")) == order.money
-        return {"type": "qr", "qr_string": code} if fits and _agrees(code, order.money, livemode=livemode) else None
+        return {"type": "qr", "qr_string": code} if fits else None
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _agrees(code: str, money: Money, *, livemode: bool) -> bool:
-    """Whether the code asks for that sum and nothing on top. What test keys get need not be a code at all."""
-    try:
-        read = qris.parse(code)
-    except qris.NotQris:
-        return not livemode
-    return (read.amount, read.tip) == (money, None)
 
 
 # Invoices

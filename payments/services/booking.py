@@ -16,7 +16,7 @@ from events.transitions import move, record
 from payments.models import Attempt, Payment, Receipt, Refund
 from payments.providers import REGISTRY
 from payments.providers.base import Failure, FailureCode, Kind, MoneyMoved, ReceiptKind, Report, Word
-from payments.services import confirming, fees, payer_links, receipts
+from payments.services import confirming, fees, payer_links, receipts, shown_codes
 from payments.services.preparing import begin_close
 from payments.services.receipts import Because as Because
 from payments.states import AttemptState, OperationState, PaymentState
@@ -24,6 +24,7 @@ from payments.states import AttemptState, OperationState, PaymentState
 
 def apply_to_attempt(attempt: Attempt, report: Report, because: Because) -> None:
     """Book what the report says has moved, then take attempt and payment where its word leads."""
+    report = shown_codes.checked(attempt, report)
     learned = _learned(attempt, report)
     for moved in report.moved:
         if moved.kind is ReceiptKind.CAPTURE:
@@ -108,7 +109,7 @@ def _close_others(paid: Attempt, because: Because) -> None:
     """What else could be paid for the same payment is closed, so that nobody pays twice."""
     for other in paid.payment.attempts.all():
         if other.pk != paid.pk and other.state == AttemptState.OPEN and other.provider_id:
-            _close_past(other, because)
+            close_past(other, because)
 
 
 def _counts(payment: Payment) -> dict[str, object]:
@@ -142,6 +143,8 @@ def _follow(attempt: Attempt, report: Report, because: Because) -> None:
     match report.word:
         case Word.PENDING | Word.REQUIRES_ACTION if payment.underpaid:
             return  # it waits for a person, whatever the payer could still do
+        case Word.PENDING | Word.REQUIRES_ACTION if report.withheld:
+            _end_unshown(attempt, report, because)
         case Word.PENDING:
             move(payment, PaymentState.PROCESSING, by=because.by, because=str(because), **_action(payment, report))
         case Word.REQUIRES_ACTION if _code_is_lost(attempt, report, because):
@@ -165,6 +168,26 @@ def _park(attempt: Attempt, report: Report, because: Because) -> str:
     detail = f"{because}: the provider says {report.provider_status!r}, which is not on its adapter's list"
     attention.raise_for(attempt.payment, Attention.Reason.PARKED, detail)
     return detail
+
+
+def withhold(attempt: Attempt, report: Report) -> None:
+    """Nobody is shown the provider's code, and a person is told why. The caller says what follows for the payment."""
+    if learned := _learned(attempt, report):
+        record(attempt, **learned)
+    detail = f"{attempt.account.provider} gave a code that is shown to nobody: {report.withheld}"
+    attention.raise_for(attempt.payment, Attention.Reason.PARKED, detail)
+
+
+def _end_unshown(attempt: Attempt, report: Report, because: Because) -> None:
+    """It is closed there where that can be. Elsewhere it is over at once where nobody can pay without us."""
+    withhold(attempt, report)
+    note_failure(attempt, shown_codes.WITHHELD)
+    held_by_us = REGISTRY[attempt.account.provider].capabilities.methods[attempt.payment.method].held_by_us
+    if held_by_us and not can_close(attempt):
+        end(attempt, PaymentState.FAILED, because)
+        return
+    move(attempt.payment, PaymentState.PROCESSING, by=because.by, because=f"{because}: its code is withheld")
+    close(attempt, PaymentState.FAILED, because)
 
 
 _CODE_IS_LOST = "The provider's answer with the code to pay by was lost. Nobody has been shown it."
@@ -212,10 +235,10 @@ def _follow_past(attempt: Attempt, report: Report, because: Because) -> None:
         case Word.UNKNOWN:
             _park(attempt, report, because)
         case _:
-            _close_past(attempt, because)
+            close_past(attempt, because)
 
 
-def _close_past(attempt: Attempt, because: Because) -> None:
+def close_past(attempt: Attempt, because: Because) -> None:
     """Close what should be closed, once: a word from before the provider confirmed that is behind."""
     if can_close(attempt) and not attempt.operations.filter(kind=Kind.CANCEL, state=OperationState.SUCCEEDED).exists():
         close(attempt, PaymentState.CANCELLED, because)

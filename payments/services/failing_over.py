@@ -41,10 +41,13 @@ _BY_CODE: Mapping[str, Decision] = {
 def decide(outcome: Report | ProviderFault, method: MethodCapability) -> Decision:
     """What follows on the first answer. A decline is an answer, and is final.
 
-    Of an unknown outcome nobody may be asked anew, unless what was asked for cannot be paid without passing us.
+    After an unknown outcome, or a code that we withhold, nobody may be asked anew, unless what was asked for cannot be
+    paid without passing us.
     """
     match outcome:
         case OutcomeUnknown():
+            return Decision.NEXT if method.held_by_us else Decision.STOP
+        case Report() if outcome.withheld:
             return Decision.NEXT if method.held_by_us else Decision.STOP
         case NothingCreated() | Unsupported():
             return _BY_FAULT.get(type(outcome)) or _BY_CODE.get(getattr(outcome, "code", ""), Decision.STOP)

@@ -12,7 +12,7 @@ from core.providers import NothingCreated, OutcomeUnknown, ProviderFault, Unsupp
 from events.transitions import move, record
 from payments.models import Attempt, Operation
 from payments.providers.base import Failure, FailureCode, Kind, Order, Report, Word
-from payments.services import booking, confirming, connections, dispute_booking, refund_booking
+from payments.services import booking, confirming, connections, dispute_booking, refund_booking, shown_codes
 from payments.services.booking import Because
 from payments.services.failing_over import Turns, feed_breaker
 from payments.services.locking import lock_operation, lock_untouched
@@ -98,6 +98,8 @@ def conclude(operation: Operation, outcome: Report | ProviderFault, *, turns: Tu
     That nothing was created is believed only while nobody has taken the operation over and sent it again; and only
     then the payment goes on at another account.
     """
+    if isinstance(outcome, Report):
+        outcome = shown_codes.checked(operation.attempt, outcome)
     following = turns.instead_of(operation, outcome) if turns else None
     with transaction.atomic():
         if not lock_untouched(operation):
@@ -106,7 +108,7 @@ def conclude(operation: Operation, outcome: Report | ProviderFault, *, turns: Tu
             if turns:
                 turns.drop()
         because = Because(by=operation.by, source="answer", detail=f"answer to {operation.kind}")
-        if following is not None and isinstance(outcome, ProviderFault):
+        if following is not None:
             _give_way(operation, outcome, following, because)
         elif isinstance(outcome, Report):
             _conclude_report(operation, outcome, because)
@@ -211,15 +213,20 @@ def _conclude_nothing(operation: Operation, fault: ProviderFault, because: Becau
     _conclude_failed(operation, because, failure, **_failure_columns(failure))
 
 
-def _give_way(operation: Operation, outcome: ProviderFault, following: Operation, because: Because) -> None:
+def _give_way(operation: Operation, outcome: Report | ProviderFault, following: Operation, because: Because) -> None:
     """The payment goes on as it is, at another account; money that still comes here is booked as ever (money.md 14)."""
     attempt, unknown = operation.attempt, isinstance(outcome, OutcomeUnknown)
-    failure = failure_of(outcome)
-    booking.note_failure(attempt, failure)
     ended = AttemptState.ABANDONED if unknown else AttemptState.FAILED
+    if isinstance(outcome, Report):
+        booking.withhold(attempt, outcome)
+        failure, to, told = shown_codes.WITHHELD, OperationState.SUCCEEDED, {"provider_id": outcome.provider_id[:100]}
+    else:
+        failure, to, told = failure_of(outcome), OperationState.UNKNOWN if unknown else OperationState.FAILED, {}
+    booking.note_failure(attempt, failure)
     move(attempt, ended, by=because.by, because=f"{because}: another account is asked", prompt_lock=None)
-    to = OperationState.UNKNOWN if unknown else OperationState.FAILED
-    _step(operation, to, because, **_failure_columns(failure))
+    _step(operation, to, because, **_failure_columns(failure), **told)
+    if isinstance(outcome, Report):
+        booking.close_past(attempt, because)
     following.attempt.save(force_insert=True)
     following.save(force_insert=True)
 

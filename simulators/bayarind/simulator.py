@@ -19,6 +19,7 @@ from simulators.bayarind.words import EXPIRED, MAGIC_AMOUNTS, OUTCOMES, PENDING
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.outcomes import no_such
+from simulators.qris import TROUBLES
 from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
@@ -32,7 +33,7 @@ Act = Callable[[Request], Answer]
 class Bayarind(Simulator):
     name, title = "bayarind", "Bayarind"
     magic_amounts = MAGIC_AMOUNTS
-    own_troubles = {
+    own_troubles = TROUBLES | {
         "callback_bad_signature": "the flag is signed by somebody else",
         "callback_tampered": "it is changed after signing",
         "callback_under": "it tells less than was asked",

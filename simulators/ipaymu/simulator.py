@@ -23,6 +23,7 @@ from simulators.ipaymu.words import DESCRIPTIONS, FOLLOWING, MAGIC_AMOUNTS, OUTC
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.outcomes import no_such
+from simulators.qris import TROUBLES
 from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
@@ -37,7 +38,7 @@ Act = Callable[[Call], JSON]
 class Ipaymu(Simulator):
     name, title = "ipaymu", "iPaymu"
     magic_amounts = MAGIC_AMOUNTS
-    own_troubles = {
+    own_troubles = TROUBLES | {
         "callback_bad_signature": "signed with another key",
         "callback_unsigned": "no signature, as of older accounts",
         "callback_untrue": "says that it was paid, signed rightly, whatever is true",

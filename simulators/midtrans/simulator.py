@@ -25,6 +25,7 @@ from simulators.midtrans.refunding import Refunding
 from simulators.midtrans.settings import MidtransSettings
 from simulators.midtrans.words import CANCEL, DASHBOARD_REFUND, EXPIRE, MAGIC_AMOUNTS, OUTCOMES, PENDING
 from simulators.outcomes import no_such
+from simulators.qris import TROUBLES
 from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
@@ -40,7 +41,7 @@ Act = Callable[[Call], JSON]
 class Midtrans(Simulator):
     name, title = "midtrans", "Midtrans"
     magic_amounts = MAGIC_AMOUNTS
-    own_troubles = {
+    own_troubles = TROUBLES | {
         "callback_bad_signature": "signed with another server key",
         "callback_tampered": "its status is changed after signing, which the signature does not cover",
         "result_202": "refunds: denied by the bank",

@@ -13,6 +13,7 @@ from typing import Any
 from simulators.ledger import Conflict, LedgerEntry
 from simulators.memory import Memory
 from simulators.outcomes import no_such
+from simulators.qris import TROUBLES
 from simulators.scanning import Issued
 from simulators.server import Answer, Request, Router
 from simulators.simulator import Simulator
@@ -39,7 +40,7 @@ Act = Callable[[Call], object]
 class Xendit(Simulator):
     name, title = "xendit", "Xendit"
     magic_amounts = MAGIC_AMOUNTS
-    own_troubles = {
+    own_troubles = TROUBLES | {
         "callback_bad_signature": "another token",
         "callback_tampered": "its status is changed, which the token does not cover",
     }

@@ -20,6 +20,8 @@ ROWS = {
     "list": ["list"],
     "auth": ["auth"],
     "failover": ["failover", "failover_hang", "failover_return"],
+    "broadcast": ["broadcast", "broadcast_stream"],
+    "displays": ["displays", "displays_memory"],
 }
 SHAPE = ["name", "value", "unit", "yardstick", "ratio", "better", "aim", "met"]
 

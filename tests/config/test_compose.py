@@ -14,7 +14,7 @@ from events import work
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-OURS = ("migrations", "web", "worker", "beat")
+OURS = ("migrations", "web", "streams", "worker", "beat")
 
 
 def example(**given):
@@ -63,8 +63,15 @@ def test_no_service_of_ours_runs_as_root_or_can_gain_rights():
 
 
 def test_whatever_serves_waits_for_the_migrations():
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "streams", "worker", "beat"):
         assert COMPOSE["services"][name]["depends_on"]["migrations"]["condition"] == "service_completed_successfully"
+
+
+def test_live_events_are_served_as_the_page_says():
+    words = " ".join(COMPOSE["services"]["streams"]["command"]).replace("=", " ").replace(" --host 0.0.0.0", "")
+    for page in ("README.md", "docs/operations.md"):
+        assert f"\n{words}\n" in (ROOT / page).read_text()
+    assert " ".join(opening.STREAM_OPTIONS) in words
 
 
 def test_the_example_holds_no_secret_and_the_files_that_do_are_never_committed_or_copied():

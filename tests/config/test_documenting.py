@@ -107,7 +107,7 @@ def test_every_error_is_documented_where_it_can_be_answered(document):
 def test_an_operation_names_its_scope_and_both_ways_to_send_a_key(document):
     capture = document["paths"]["/v1/payments/{payment_id}/capture"]["post"]
     assert capture["security"] == [{"ApiKey": ["payments:write"]}, {"ApiKeyHeader": ["payments:write"]}]
-    assert set(document["components"]["securitySchemes"]) == {"ApiKey", "ApiKeyHeader"}
+    assert set(document["components"]["securitySchemes"]) == {"ApiKey", "ApiKeyHeader", "DisplayToken"}
     assert "`payments:write`" in capture["description"]
 
 

@@ -36,6 +36,12 @@ class Heard:
     def refused_by_cap(self, **facts):
         self.told.append(("refused", facts))
 
+    def streams_changed(self, **facts):
+        self.told.append(("streams", facts))
+
+    def streamed(self, *, seconds, **facts):
+        self._keep("streamed", seconds, facts)
+
 
 @pytest.fixture
 def heard():

@@ -259,3 +259,29 @@ def test_a_fact_about_a_row_that_has_changed_is_refused():
     with pytest.raises(outbox.StaleRow), transaction.atomic():
         outbox.publish(stale, "overpaid")
     assert not Event.objects.filter(subject=payment.pk).exists()
+
+
+def test_a_reader_whose_way_out_is_away_keeps_its_place_and_puts_nothing_aside(reader):
+    here = True
+
+    def read(events):
+        if not here:
+            raise outbox.Away("it is away")
+        told.extend(events)
+
+    told = []
+    outbox.register(outbox.Reader("away", read))
+    first = factories.EventFactory()
+    outbox.dispatch()
+    here = False
+    event = factories.EventFactory()
+    outbox.dispatch()
+    assert reader == [first, event]
+    assert (told, Cursor.objects.get(pk="away").position) == ([first], 1)
+    assert not UnreadSubject.objects.exists()
+    assert not Attention.objects.exists()
+
+    here = True
+    outbox.dispatch()
+    assert told == [first, event]
+    assert outbox.behind()["away"] == 0

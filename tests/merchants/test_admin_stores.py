@@ -81,6 +81,19 @@ def test_a_token_is_shown_once_and_revoked():
     assert display_tokens.find(presented.strip("\"'"), store=store.pk) is None
 
 
+def test_a_store_leads_to_its_screens_and_a_new_token_to_a_screen_that_has_it(settings):
+    settings.PUBLIC_URL = "https://api.example.test"
+    store = StoreFactory()
+    client = staff.signed_in(*SEE, "merchants.add_displaytoken")
+    at = f"https://api.example.test/display/{store.pk}"
+    shown = client.get(staff.page(store)).text
+    assert f'href="{at}"' in shown
+    assert f'href="{at}/kitchen"' in shown
+    made = client.post(staff.adding(DisplayToken), {"store": store.pk, "name": "Kitchen"}).text
+    assert f"{at}#token=display_test_" in made
+    assert f"{at}/kitchen#token=display_test_" in made
+
+
 def test_nobody_else_may():
     token = DisplayTokenFactory()
     client = staff.signed_in(*SEE)

@@ -40,6 +40,7 @@ QR, PROMPT = MethodCapability(held_by_us=True), MethodCapability(instrument="pho
         (Report(Word.FAILED), "stop", "stop"),
         (Report(Word.UNKNOWN), "stop", "stop"),
         (Report(Word.REQUIRES_ACTION), "stop", "stop"),
+        (Report(Word.REQUIRES_ACTION, withheld="another amount"), "next", "stop"),
     ],
 )
 def test_what_follows_on_each_first_answer(outcome, qr, prompt):

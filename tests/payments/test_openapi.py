@@ -19,6 +19,9 @@ from tests.till import POS, tills
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+FOLLOWING = ("/v1/stores/{store_id}/stream", "get")
+"""Served by a process of its own, to screens, which have no key."""
+
 
 @pytest.fixture
 def document(caller):
@@ -60,7 +63,7 @@ def test_it_is_valid_openapi_3_1(document):
 
 
 def test_it_names_every_path_and_verb_of_the_url_map(document):
-    documented = {(path, verb) for path, verbs in document["paths"].items() for verb in verbs}
+    documented = {(path, verb) for path, verbs in document["paths"].items() for verb in verbs} - {FOLLOWING}
     mapped = {("/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route), method.lower()) for route, method in endpoints()}
 
     assert documented == mapped
@@ -70,11 +73,23 @@ def test_it_names_every_path_and_verb_of_the_url_map(document):
 def test_every_operation_documents_its_problems_and_its_way_to_authenticate(document):
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
+            if (path, verb) == FOLLOWING:
+                continue
             answered = set(operation["responses"])
             assert {"401", "403", "406", "429", "500", "503"} <= answered, (path, verb)
             assert ("404" in answered) >= ("{" in path), (path, verb)
             assert {"400", "409", "413", "415", "422"} <= answered or verb != "post", (path, verb)
             assert [list(way) for way in operation["security"]] == [["ApiKey"], ["ApiKeyHeader"]], (path, verb)
+
+
+def test_a_stream_is_documented_with_its_answer_its_token_and_its_refusals(document, caller):
+    path, verb = FOLLOWING
+    operation = document["paths"][path][verb]
+    assert list(operation["responses"]["200"]["content"]) == ["text/event-stream"]
+    assert operation["security"] == [{"DisplayToken": []}]
+    assert "DisplayToken" in document["components"]["securitySchemes"]
+    assert set(operation["responses"]) == {"200", "400", "401", "404", "429", "500", "503"}
+    assert caller.send("GET", path).json()["detail"].startswith("This process serves no live events")
 
 
 def test_every_event_is_as_its_webhook_is_documented(world, shop, caller, document):
@@ -123,6 +138,8 @@ def test_every_documented_shape_fits_a_real_answer(world, shop, caller, check):
     for payment in (paid, asked, waits):
         ask("GET", one, payment_id=payment["id"])
     ask("GET", one, payment_id="pay_nobodys")
+    for kind in ("svg", "png"):
+        ask("GET", f"{one}/qr.{kind}", payment_id=asked["id"])
     held = [ask("POST", pay, card | {"capture": "manual"})["id"] for _ in range(2)]
     ask("POST", one + "/capture", {"amount": 1000}, payment_id=held[0])
     ask("POST", one + "/capture", {}, payment_id=held[0])

@@ -548,10 +548,12 @@ def test_an_answer_that_is_not_http_200_is_unknown(status: int):
         bayarind().step(order()).read(response(INSERTED, status))
 
 
-def test_a_code_of_another_sum_is_shown_to_nobody():
-    for shown in ({}, {"redirectData": "000201"}, {"urlQris": "javascript:alert(1)"}):
+def test_what_is_no_code_is_shown_to_nobody_and_a_code_is_handed_on_as_it_came_to_be_checked():
+    for shown in ({}, {"redirectData": "1102"}, {"urlQris": "javascript:alert(1)"}):
         report = inserted(order(method="qris", channel=""), **shown)
         assert (report.word, report.next_action) == (Word.UNKNOWN, None)
+    report = inserted(order(method="qris", channel=""), redirectData="000201")
+    assert report.next_action == {"type": "qr", "qr_string": "000201"}
 
 
 def test_a_question_asks_for_the_number_and_its_date():

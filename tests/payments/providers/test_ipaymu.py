@@ -605,8 +605,6 @@ def test_an_answer_to_a_direct_payment_is_read_with_its_code_and_its_end():
         {"FeeDirection": "BUYER"},
         {"Total": 25175},
         {"Total": 25175, "FeeDirection": "BUYER", "QrString": code("25175")},
-        {"QrString": code("25175")},
-        {"QrString": "00020101021226", "PaymentNo": ""},
         {"QrString": 5},
         {"QrString": None, "PaymentNo": None},
     ],
@@ -615,6 +613,11 @@ def test_a_code_that_is_not_what_was_asked_for_is_shown_to_nobody(changes: dict[
     report = created(**changes)
     assert (report.word, report.provider_id, report.next_action) == (Word.UNKNOWN, "193999", None)
     assert report.provider_status == "0, not as asked"
+
+
+@pytest.mark.parametrize("text", [code("25175"), "00020101021226"])
+def test_a_code_is_handed_on_as_it_came_to_be_checked_before_it_is_shown(text: str):
+    assert created(QrString=text).next_action == {"type": "qr", "qr_string": text}
 
 
 @pytest.mark.parametrize("changes", [{"Channel": "BNI"}, {"PaymentNo": ""}, {"PaymentNo": 12345678}, {"Channel": None}])

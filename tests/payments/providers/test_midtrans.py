@@ -515,10 +515,6 @@ def test_a_charge_is_read_with_its_code_and_its_end_on_the_clock_of_jakarta(http
 @pytest.mark.parametrize(
     "changes",
     [
-        {"qr_string": STATIC},
-        {"qr_string": TIPPED},
-        {"qr_string": CODE.replace("540545500", "540545501")},
-        {"qr_string": "0002010102"},
         {"qr_string": 5},
         {"gross_amount": "45501.00"},
         {"qr_string": None, "actions": []},
@@ -533,6 +529,11 @@ def test_a_code_that_is_not_what_was_asked_for_is_shown_to_nobody(changes: dict[
     report = charged(**changes)
     assert (report.word, report.next_action, report.provider_id) == (Word.UNKNOWN, None, TRANSACTION)
     assert report.provider_status == "pending, not as asked"
+
+
+@pytest.mark.parametrize("text", [STATIC, TIPPED, CODE.replace("540545500", "540545501"), "0002010102"])
+def test_a_code_is_handed_on_as_it_came_to_be_checked_before_it_is_shown(text: str):
+    assert charged(qr_string=text).next_action == {"type": "qr", "qr_string": text}
 
 
 def test_without_a_text_the_picture_is_found_by_its_name():

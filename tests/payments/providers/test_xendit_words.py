@@ -18,7 +18,6 @@ from core.crypto import Secret
 from core.http import Request, Response
 from core.money import Money, NotRepresentable
 from core.providers import Misconfigured, NothingCreated, OutcomeUnknown, Replay, Unreadable, Unsupported, from_json
-from core.qris import checksum
 from payments.providers.base import (
     Connection,
     Cost,
@@ -316,8 +315,6 @@ def test_a_code_is_shown_with_its_end():
     [
         {"amount": 45501},
         {"currency": "PHP", "amount": 45500},
-        {"qr_string": TEXT.replace("540545500", "540545501")},
-        {"qr_string": "some-random-qr-string"},
         {"qr_string": None},
         {"qr_string": 5},
     ],
@@ -327,10 +324,9 @@ def test_a_code_that_is_not_what_was_asked_for_is_shown_to_nobody(changes: dict[
     assert (report.word, report.next_action, report.provider_id) == (Word.UNKNOWN, None, CODE_ID)
 
 
-def test_a_test_key_may_get_a_text_that_is_no_code_but_no_code_of_another_sum():
-    assert created(livemode=False, qr_string="some-random-qr-string").word is Word.REQUIRES_ACTION
-    other = TEXT.replace("540545500", "540545501")[:-4]
-    assert created(livemode=False, qr_string=other + checksum(other)).word is Word.UNKNOWN
+@pytest.mark.parametrize("text", [TEXT.replace("540545500", "540545501"), "some-random-qr-string"])
+def test_a_code_is_handed_on_as_it_came_to_be_checked_before_it_is_shown(text: str):
+    assert created(qr_string=text).next_action == {"type": "qr", "qr_string": text}
 
 
 def test_an_answer_about_another_order_leaves_it_unknown():
