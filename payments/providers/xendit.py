@@ -19,16 +19,11 @@ from core.companies import xendit as wire
 from core.http import Request, Response
 from core.money import Money, NotRepresentable
 from core.providers import (
-    Door,
     Forged,
-    Lookup,
     Misconfigured,
     NothingCreated,
     NotShown,
-    OperationDeclaration,
     OutcomeUnknown,
-    Proof,
-    Replay,
     Unreadable,
     Unsupported,
     json_object,
@@ -36,9 +31,7 @@ from core.providers import (
 from core.signatures import BadSignature, shared_token
 from payments.providers import xendit_transactions
 from payments.providers.base import (
-    Capabilities,
     Kind,
-    MethodCapability,
     Notice,
     Order,
     PaymentProvider,
@@ -49,6 +42,7 @@ from payments.providers.base import (
 )
 from payments.providers.statements import PageStep, Window
 from payments.providers.static_codes import CodeQuestion, CodeStep, MakesStaticCodes
+from payments.providers.xendit_abilities import CAPABILITIES, INVOICE_LIFE, QRIS
 from payments.providers.xendit_account import Credentials, Options
 from payments.providers.xendit_answers import answer_to_a_question, listed, objects, own, understood
 from payments.providers.xendit_asking import customer, items, quoted
@@ -65,27 +59,7 @@ from payments.providers.xendit_reading import (
 )
 from payments.providers.xendit_static_codes import read_created_code, read_money, static_code
 
-_QRIS, _INVOICE = "qris", "hosted_page"
-_CODE_LIFE, _INVOICE_LIFE = timedelta(hours=48), timedelta(hours=24)
 _CHECKED = "lango-credentials-check"
-
-
-def _seconds(*moments: int) -> tuple[timedelta, ...]:
-    return tuple(timedelta(seconds=moment) for moment in moments)
-
-
-# Nothing tells that a code has ended: the last questions come after the two days that it may live.
-_CREATE = OperationDeclaration(
-    Replay.NONE,
-    Lookup.BY_REFERENCE,
-    ask_after=_seconds(15, 45, 120, 300, 600, 1020, 3600, 14_400, 87_000, 173_400, 259_200),
-)
-_CANCEL = OperationDeclaration(
-    Replay.UNIQUE_REFERENCE, Lookup.BY_ID, ask_after=_seconds(5, 20, 60, 300, 900, 3600, 14_400, 87_000)
-)
-_REFUND = OperationDeclaration(
-    Replay.NONE, Lookup.BY_REFERENCE, ask_after=_seconds(15, 60, 300, 900, 3600, 14_400, 86_400, 259_200, 604_800)
-)
 
 
 class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
@@ -95,33 +69,9 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
     options_type = Options
     hosts = wire.HOSTS
     live_hosts = frozenset(wire.HOSTS)
-    capabilities = Capabilities(
-        methods={
-            _QRIS: MethodCapability(
-                currencies=frozenset({wire.CURRENCY}),
-                limits={wire.CURRENCY: (100, 1_000_000_000)},
-                code_life=_CODE_LIFE,
-                held_by_us=True,
-                lacks=frozenset({Kind.CANCEL}),
-                tells_declines=False,
-                next_actions=("qr",),
-                sample_codes=True,
-            ),
-            _INVOICE: MethodCapability(
-                currencies=frozenset({wire.CURRENCY}),
-                code_life=_INVOICE_LIFE,
-                tells_declines=False,
-                next_actions=("redirect",),
-            ),
-        },
-        operations={Kind.CREATE: _CREATE, Kind.CANCEL: _CANCEL, Kind.REFUND: _REFUND},
-        doors={"notifications": Door(Proof.WEAK, signed=True)},
-        refunds="partial",
-        reports_cost=True,
-        statements=xendit_transactions.STATEMENTS,
-    )
+    capabilities = CAPABILITIES
 
-    static_method = _QRIS
+    static_method = QRIS
     static_pace = timedelta(minutes=15)
 
     @classmethod
@@ -157,7 +107,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
     # Going out
 
     def create(self, order: Order) -> Step:
-        return self._create_code(order) if order.method == _QRIS else self._create_invoice(order)
+        return self._create_code(order) if order.method == QRIS else self._create_invoice(order)
 
     def _create_code(self, order: Order) -> Step:
         """Neither a key nor a unique reference is known there: what is sent twice is made twice."""
@@ -190,7 +140,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
     def _duration(self, order: Order) -> int:
         """In seconds from now, as that is how Xendit counts; a day where nothing is asked for."""
         if order.expires_at is None:
-            return int(_INVOICE_LIFE.total_seconds())
+            return int(INVOICE_LIFE.total_seconds())
         return max(int((order.expires_at - self.connection.now()).total_seconds()), 1)
 
     def cancel(self, order: Order) -> Step:
@@ -206,7 +156,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
             "reason": "REQUESTED_BY_CUSTOMER",
         }
         read = partial(self._read_refund, order)
-        if order.method == _QRIS:
+        if order.method == QRIS:
             path = f"/qr_codes/payments/{quoted(order.target_id)}/refunds"
             return Step(self._post(path, body, of_codes=True), read)
         body |= {"invoice_id": order.target_id, "currency": wire.CURRENCY}
@@ -241,7 +191,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
             return super().fetch(order)
         if order.kind is Kind.REFUND:
             return self._fetch_refund(order)
-        if order.method == _QRIS:
+        if order.method == QRIS:
             if not order.provider_id:
                 raise Unsupported("Xendit finds a QR code by its id only")
             request = self._get(f"/qr_codes/{quoted(order.provider_id)}", of_codes=True)
@@ -254,10 +204,10 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
     def _fetch_refund(self, order: Order) -> Step:
         """By our key among the refunds of its payment, or by its own id where that is what we know."""
         target = quoted(order.target_id)
-        if order.method == _QRIS and order.target_id.startswith("qrrf_"):
+        if order.method == QRIS and order.target_id.startswith("qrrf_"):
             request = self._get(f"/qr_codes/{quoted(order.provider_id)}/payments", of_codes=True)
             return Step(request, partial(self._read_refunds_of_code, order))
-        if order.method == _QRIS:
+        if order.method == QRIS:
             request = self._get(f"/qr_codes/payments/{target}/refunds", of_codes=True)
             return Step(request, partial(self._read_listed_refund, order, ""))
         if order.target_id in ("", order.provider_id):
