@@ -155,7 +155,7 @@ def test_a_static_code_has_no_end_and_is_paid_with_what_is_typed(wire):
     listed = wire.get(f"/qr_codes/{code['id']}/payments").json()
     assert ([item["amount"] for item in listed["data"]], listed["has_more"]) == ([1000, 2500], True)
     items = wire.get(f"/transactions?reference_id={code['reference_id']}").json()["data"]
-    assert [item["amount"] for item in items] == [1000, 2500, 10_000]
+    assert [item["amount"] for item in items] == [10_000, 2500, 1000]
     assert wire.get(f"/qr_codes/{code['id']}").json()["status"] == "ACTIVE"
     phone = requests.get(f"{wire.url}/_simulator/phone", timeout=5).text
     assert 'name="amount"' in phone
