@@ -139,11 +139,13 @@ _BOOKED = f"""
 _JUDGE = f"""
 CREATE TEMP TABLE judged ON COMMIT DROP AS
 WITH theirs AS (
-    SELECT provider_money_id, min(kind) AS kind, min(amount) AS amount, min(currency) AS currency,
-        bool_or(word = 'succeeded') AS moved, min(fee_amount) AS fee, min(fee_currency) AS fee_currency,
-        min(reference) AS reference, min(provider_status) AS provider_status, min(payer_hint) AS payer_hint,
-        min(at) AS at, min(gives_back) AS gives_back, min(payment_id) AS payment_id,
-        min(amount) <> max(amount) OR min(currency) <> max(currency) OR min(kind) <> max(kind) AS contradicts
+    SELECT provider_money_id, min(kind COLLATE "C") AS kind, min(amount) AS amount,
+        min(currency COLLATE "C") AS currency, bool_or(word = 'succeeded') AS moved, min(fee_amount) AS fee,
+        min(fee_currency COLLATE "C") AS fee_currency, min(reference COLLATE "C") AS reference,
+        min(gives_back COLLATE "C") AS gives_back, min(payment_id COLLATE "C") AS payment_id,
+        min(provider_status COLLATE "C") AS provider_status, min(payer_hint COLLATE "C") AS payer_hint, min(at) AS at,
+        min(amount) <> max(amount) OR min(currency COLLATE "C") <> max(currency COLLATE "C")
+            OR min(kind COLLATE "C") <> max(kind COLLATE "C") AS contradicts
     FROM {StagedLine._meta.db_table} WHERE run = %(run)s GROUP BY provider_money_id
 ), ours AS (
     {_BOOKED} AND receipt.id >= %(oldest)s

@@ -19,7 +19,8 @@ from payments.providers.statements import StatementLine, StatementPage, Statemen
 
 STATEMENTS = Statements(
     kinds=frozenset(ReceiptKind),
-    reach=timedelta(days=2),
+    reach=timedelta(days=30),
+    nightly=timedelta(days=2),
     zone="Asia/Jakarta",
     by_status=True,
     pause=timedelta(milliseconds=50),

@@ -204,6 +204,16 @@ def test_what_is_older_than_the_window_is_not_asked_about_any_more(midtrans, acc
     assert midtrans.calls(STATUS) == before
 
 
+def test_after_nights_without_a_run_as_much_is_asked_about_as_was_left_out(midtrans, account, caller):
+    run = reconcile(account)
+    assert run.until - run.since == timedelta(days=2)
+    payment = in_secret(midtrans, caller)
+    with clock.shifted(timedelta(days=9)):
+        later = reconcile(account)
+    assert (later.since, later.repaired) == (run.until - timedelta(hours=2), 1)
+    assert counters(payment) == (4_550_000, 0, 0)
+
+
 def test_what_never_came_to_midtrans_is_not_asked_about(midtrans, account, caller):
     midtrans.trouble("429", "POST /v2/charge")
     caller.post("payments", 201, amount=4_550_000, currency="IDR", method="qris")

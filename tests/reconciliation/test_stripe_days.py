@@ -227,3 +227,11 @@ def test_a_dispute_that_stripe_does_not_tell_of_waits_for_the_next_run(world, sh
     run = reconcile(shop.stripe)
     assert (run.repaired, Dispute.objects.count()) == (1, 1)
     assert "discrepancy" not in {reason for _, reason in attention()}
+
+
+def test_every_night_a_week_is_read_again_and_after_a_pause_as_much_as_was_left_out(world, shop):
+    run = reconcile(shop.stripe)
+    assert run.until - run.since == timedelta(days=7)
+    with clock.shifted(timedelta(days=10)):
+        later = reconcile(shop.stripe)
+    assert later.since == run.until - timedelta(hours=2)

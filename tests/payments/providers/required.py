@@ -26,8 +26,9 @@ class Required:
 
     `asked` are the writes whose outcome must be found by a question that is answered at once, `repeated` those that may
     be sent again. `proves` says that the company can be asked whether a callback is its own, `known_for` how long it
-    knows a key. `arrivals` is money that comes by itself, `untold_declines` the methods whose declines nobody is told
-    of. `options` are names of account options, `tried` tests of what no declaration can say.
+    knows a key. `lists` is what must be in its statements, `arrivals` money that comes by itself, `untold_declines` the
+    methods whose declines nobody is told of. `options` are names of account options, `tried` tests of what no
+    declaration can say.
     """
 
     methods: Mapping[str, frozenset[Kind]]
@@ -40,6 +41,7 @@ class Required:
     saving: frozenset[str] = frozenset()
     proves: bool = False
     reports_cost: bool = False
+    lists: frozenset[str] = frozenset()
     arrivals: bool = False
     untold_declines: frozenset[str] = frozenset()
     known_for: timedelta | None = None
@@ -59,6 +61,7 @@ REQUIRED: Mapping[str, Required] = {
         manual_capture=frozenset({"card"}),
         saving=frozenset({"card"}),
         reports_cost=True,
+        lists=frozenset({"capture", "refund", "withdrawn", "reinstated"}),
         known_for=timedelta(hours=24),
         tried=("test_three_d_secure_sends_the_payer_to_a_page_and_hides_the_client_secret",),
     ),
@@ -70,6 +73,7 @@ REQUIRED: Mapping[str, Required] = {
         },
         refunds="full",
         asked=frozenset({CREATE}),
+        lists=frozenset({"capture"}),
         arrivals=True,
         options=frozenset({"source_addresses", "transaction_status_words"}),
         tried=(
@@ -85,6 +89,7 @@ REQUIRED: Mapping[str, Required] = {
         asked=frozenset({CREATE, CANCEL, REFUND}),
         repeated=frozenset({CREATE, CANCEL, REFUND}),
         known_for=timedelta(minutes=5),
+        lists=frozenset({"capture", "refund"}),
         options=frozenset({"source_addresses", "status_words"}),
         tried=(
             "test_lines_are_whole_rupiah_and_sum_to_the_amount",
@@ -105,6 +110,7 @@ REQUIRED: Mapping[str, Required] = {
         saving=frozenset({"paypal"}),
         proves=True,
         reports_cost=True,
+        lists=frozenset({"capture", "refund"}),
         known_for=timedelta(hours=6),
         options=frozenset({"source_addresses", "order_words", "capture_words", "authorization_words", "refund_words"}),
         tried=(
@@ -122,6 +128,7 @@ REQUIRED: Mapping[str, Required] = {
         repeated=frozenset({CANCEL}),
         reports_cost=True,
         untold_declines=frozenset({"qris", "hosted_page"}),
+        lists=frozenset({"capture", "refund"}),
         options=frozenset({"source_addresses", "code_words", "payment_words", "invoice_words", "refund_words"}),
         tried=(
             "test_every_call_about_codes_names_the_version",
@@ -192,6 +199,8 @@ def lacking(required: Required, provider: type[PaymentProvider[Any, Any]]) -> se
         "saving": required.saving - (declared.saving.methods if declared.saving else frozenset()),
         "proves": {"prove"} if required.proves and provider.prove is PaymentProvider.prove else set(),
         "reports_cost": {"cost"} if required.reports_cost and not declared.reports_cost else set(),
+        "lists": required.lists
+        - ({kind.value for kind in declared.statements.kinds} if declared.statements else set()),
         "arrivals": {"doors by a call"} if required.arrivals and not declared.registers_doors else set(),
         "known_for": {"key"} if required.known_for not in (None, operations[CREATE].key_lifetime) else set(),
         "options": required.options - {field.name for field in fields(provider.options_type)},
@@ -216,6 +225,7 @@ SKIPS: Mapping[str, Rule] = {
     r"does not declare (\w+)(?: for \w+)?": lambda required, method, kind: kind not in required.methods.get(method, ()),
     r"nobody has to approve it first": lambda required, method, kind: CONFIRM not in required.methods.get(method, ()),
     r"does not report what a capture costs": lambda required, method, kind: not required.reports_cost,
+    r"lists no refunds": lambda required, method, kind: "refund" not in required.lists,
     r"refunds no parts": lambda required, method, kind: required.refunds != "partial",
     r"is not asked": lambda required, method, kind: kind not in required.asked,
     r"has no key": lambda required, method, kind: kind not in required.repeated,

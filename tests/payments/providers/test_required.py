@@ -12,6 +12,8 @@ from payments.providers import REGISTRY
 from payments.providers.base import Kind, PaymentProvider
 from tests.contracts.payments import PaymentProviderContract
 from tests.contracts.saving import SavingContract
+from tests.contracts.statements import StatementContract
+from tests.contracts.statuses import StatusContract
 from tests.payments.providers.required import REQUIRED, lacking, may_skip
 
 HERE = Path(__file__).parent
@@ -40,10 +42,9 @@ def test_the_contract_is_tried_by_every_required_method_and_left_as_it_is(name: 
     assert {made.name for made in tried} == {name}
     assert {made.method for made in tried} >= set(REQUIRED[name].methods)
     for made in tried:
-        for base in (PaymentProviderContract, SavingContract):
-            of_contract = [test for test in vars(base) if test.startswith("test_")]
-            left = base is PaymentProviderContract or issubclass(made, base)
-            assert [test for test in of_contract if left and getattr(made, test) is not getattr(base, test)] == []
+        for base in (PaymentProviderContract, StatementContract, StatusContract, SavingContract):
+            of_contract = [test for test in vars(base) if test.startswith("test_") and issubclass(made, base)]
+            assert [test for test in of_contract if getattr(made, test) is not getattr(base, test)] == []
     if REQUIRED[name].saving:
         assert any(issubclass(made, SavingContract) for made in tried)
 
@@ -92,6 +93,8 @@ def door(name: str, which: str, **changes: Any) -> dict[str, Any]:
         ("mpesa", {"registers_doors": False}, {"arrivals: doors by a call"}),
         ("mpesa", {"doors": door("mpesa", "validation", wants_answer=False)}, {"doors: validation"}),
         ("mpesa", {"refunds": "partial"}, set()),
+        ("xendit", {"statements": None}, {"lists: capture", "lists: refund"}),
+        ("midtrans", {"statements": REGISTRY["mpesa"].capabilities.statements}, {"lists: refund"}),
     ],
 )
 def test_a_provider_that_declares_less_is_found_out(name: str, changes: dict[str, Any], said: set[str]):
@@ -120,6 +123,8 @@ def test_a_provider_that_can_no_longer_be_asked_for_proof_is_found_out():
         ("paypal", "paypal", "nobody has to approve it first", Kind.CONFIRM, False),
         ("stripe", "card", "nobody has to approve it first", Kind.CONFIRM, False),
         ("paypal", "paypal", "does not report what a capture costs", Kind.CREATE, False),
+        ("mpesa", "mpesa", "lists no refunds", Kind.CREATE, True),
+        ("xendit", "qris", "lists no refunds", Kind.CREATE, False),
         ("paypal", "paypal", "declares create", Kind.CREATE, True),
         ("paypal", "paypal", "it is late", Kind.CREATE, False),
     ],
