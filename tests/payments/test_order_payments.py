@@ -480,6 +480,7 @@ def test_the_rights_that_the_documentation_asks_for_are_enough(shop, caller, til
 def test_a_schema_that_the_users_search_path_names_is_as_good(shop, caller):
     with tills("till") as (till,):
         till.run(till.pos)
+        till.run("DROP SCHEMA IF EXISTS sales CASCADE")
         till.run("CREATE SCHEMA sales")
         till.run("ALTER TABLE pos_orders SET SCHEMA sales")
         till.run("ALTER TABLE pos_order_lines SET SCHEMA sales")
@@ -496,3 +497,4 @@ def test_a_schema_that_the_users_search_path_names_is_as_good(shop, caller):
             caller.card(**of(source))
             write_back()
             assert till.run("SELECT payment_status FROM sales.pos_orders") == [("paid",)]
+        till.run("DROP SCHEMA sales CASCADE")
