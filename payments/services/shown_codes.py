@@ -41,12 +41,7 @@ def _fault(attempt: Attempt, text: str) -> str:
         read = qris.parse(text)
     except qris.NotQris as error:
         return "" if _may_be_a_sample(attempt, text) else str(error)
-    return _other_money(read, attempt.payment.money) or _other_merchant(read, _expected_at(attempt.account))
-
-
-def _expected_at(account: ProviderAccount) -> str:
-    """Whom its codes must name, by national number (NMID) or by name; empty where its options do not say."""
-    return str(getattr(connections.connect(account).options, "qris_merchant", ""))
+    return _other_money(read, attempt.payment.money) or other_merchant(read, attempt.account)
 
 
 def _may_be_a_sample(attempt: Attempt, text: str) -> bool:
@@ -61,8 +56,12 @@ def _other_money(read: Qris, asked: Money) -> str:
     return "it asks for a tip on top" if read.tip else ""
 
 
-def _other_merchant(read: Qris, expected: str) -> str:
-    """Numbers are compared as they are, names as people read them; acquirers cut off long ones."""
+def other_merchant(read: Qris, account: ProviderAccount) -> str:
+    """Why a code of this account pays somebody else; empty where it does not, or its options do not say whom.
+
+    Numbers are compared as they are, names as people read them; acquirers cut off long ones.
+    """
+    expected = str(getattr(connections.connect(account).options, "qris_merchant", ""))
     names = {_plain(expected), _plain(expected[:_LONGEST_NAME])}
     if not expected or expected == read.national_id or _plain(read.merchant) in names:
         return ""

@@ -5,7 +5,7 @@
   const exponents = JSON.parse(page.exponents);
   const kept = "display:" + page.store, finished = "done:" + page.store;
   const STALE = 30000, HUNG = 45000, LONGEST_PAUSE = 15000, CODE_CHECKED = 60000, CODE_AGAIN = 5000, FRESH = 8000;
-  const STAYS = { succeeded: 120000, failed: 60000, cancelled: 30000, expired: 60000 };
+  const STAYS = { succeeded: 120000, failed: 60000, cancelled: 60000, expired: 60000 };
   const WORDS = { succeeded: "Paid", failed: "Failed", cancelled: "Cancelled", expired: "Expired", authorized: "Held, not collected" };
   const SLOW = 5 * 60000, LATE = 10 * 60000, FORGOTTEN = 36 * 3600000;
   const at = (id) => document.getElementById(id);
