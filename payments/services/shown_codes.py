@@ -44,6 +44,16 @@ def _fault(attempt: Attempt, text: str) -> str:
     return _other_money(read, attempt.payment.money) or other_merchant(read, attempt.account)
 
 
+def static_fault(account: ProviderAccount, text: str) -> str:
+    """Why a code may not stand on a counter; empty where it may. That it is static, its adapter has read."""
+    if not text or len(text) > _LONGEST:
+        return "it has no text that could be drawn"
+    try:
+        return other_merchant(qris.parse(text), account)
+    except qris.NotQris:
+        return ""
+
+
 def _may_be_a_sample(attempt: Attempt, text: str) -> bool:
     """Only what is plainly no code: nobody can pay by it. One that is broken is withheld in test mode, too."""
     method = REGISTRY[attempt.account.provider].capabilities.methods[attempt.payment.method]

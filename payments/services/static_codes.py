@@ -16,7 +16,7 @@ from payments.models import Payment, Receipt, StaticCode, UnallocatedReceipt
 from payments.providers import REGISTRY
 from payments.providers.base import MoneyMoved, Report, Word
 from payments.providers.static_codes import CodeMoney, CodeQuestion, MakesStaticCodes
-from payments.services import arriving, choosing, connections
+from payments.services import arriving, choosing, connections, shown_codes
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
 from payments.services.places import place_in_flight
@@ -24,7 +24,7 @@ from payments.services.places import place_in_flight
 Outcome = StaticCode.Outcome
 _ACCOUNT = "/account"
 _BY = "resolver"
-_REFERENCE_LENGTH, _LONGEST_TEXT = 26, 1000
+_REFERENCE_LENGTH = 26
 _SILENCE = timedelta(days=1)
 
 
@@ -100,11 +100,13 @@ def _maker(provider: object) -> MakesStaticCodes:
 def _conclude_report(row: StaticCode, report: Report) -> None:
     told = {"provider_id": report.provider_id, "provider_code": report.provider_status[:100]}
     text = str((report.next_action or {}).get("qr_string", ""))
-    if report.word is Word.REQUIRES_ACTION and 0 < len(text) <= _LONGEST_TEXT:
+    fault = shown_codes.static_fault(row.account, text)
+    if report.word is Word.REQUIRES_ACTION and not fault:
         due = clock.now() + _pace(row)
         _conclude(row, Outcome.ACTIVE, text=text, expires_at=report.expires_at, due_at=due, **told)
     else:
-        message = "The provider has answered with something that is not the code that was asked for. Show it nowhere."
+        fault = fault or "it is not the code that was asked for"
+        message = f"Show what the provider has answered with nowhere: {fault}."
         _conclude(row, Outcome.UNKNOWN, message=message, **told)
 
 

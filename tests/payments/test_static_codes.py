@@ -75,6 +75,12 @@ def came(caller, count=1, **query):
 # Making one
 
 
+def test_a_code_that_pays_another_merchant_than_the_account_expects_stands_nowhere(xendit, shop, caller, store):
+    code = make(caller, store, connected(shop, qris_merchant="Somebody Else"))
+    assert (code["outcome"], code["qr_string"]) == ("unknown", None)
+    assert "the account expects 'Somebody Else'" in code["message"]
+
+
 def test_a_code_is_made_once_and_can_be_read_again(xendit, caller, store, account):
     made = make(caller, store, account, key="counter-2", reference="counter 2")
     again = make(caller, store, account, key="counter-2", reference="counter 2")
