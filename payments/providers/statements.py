@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from core.http import Request, Response
 from core.money import Money
@@ -31,9 +32,8 @@ class Window:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StatementLine:
-    """One movement in a provider's books, in our words.
+class StatementLine(NamedTuple):
+    """One movement in a provider's books, in our words. A tuple, as there may be a million of them.
 
     `provider_money_id` is the number that a receipt has, and `reference` ours or what the payer typed. `word` is
     SUCCEEDED for money that has moved for good; any other moves nothing here. `fee` is what the provider kept, where
