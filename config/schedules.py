@@ -34,7 +34,7 @@ class Schedule:
     @property
     def expires(self) -> int:
         """Seconds after which nobody needs to begin what was asked of a worker: it is asked again by then."""
-        return max(1, round(self.when.total_seconds() if isinstance(self.when, timedelta) else 12 * 3600))
+        return max(10, round(self.when.total_seconds() if isinstance(self.when, timedelta) else 12 * 3600))
 
 
 def everything(zones: Iterable[str]) -> dict[str, Schedule]:

@@ -1,6 +1,5 @@
 """Statement and books, joined once: what agrees is counted, and what does not becomes a discrepancy."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,19 +12,13 @@ from payments.providers.base import ReceiptKind
 from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
 from payments.services import listing
-from reconciliation import staging
 from reconciliation.models import Discrepancy, Run, StagedLine
 
 _EARLIER = timedelta(days=1)
 """Money of the window may have been booked before it, by clocks that differ. A line whose money was booked even earlier
 is found to be so when it is repaired."""
-_COLUMNS = (
-    "id", "run_id", "account_id", "merchant_id", "livemode", "kind", "key", "receipt", "direction",
-    "listed_amount", "listed_currency", "listed_fee", "booked_amount", "booked_currency", "booked_fee",
-    "reference", "gives_back", "payment_id", "provider_status", "payer_hint", "listed_at", "outcome", "found_at",
-    "booked_as", "owner", "proposed_by", "proposed_match", "closed_by",
-)  # fmt: skip
-_NOBODY = ("",) * 5
+_AT_ONCE = 50_000
+"""So many cases are written by one statement, whose ids are made here."""
 COMES_IN = (ReceiptKind.CAPTURE.value, MovementKind.REINSTATED.value)
 
 
@@ -51,14 +44,14 @@ def match(run: Run, declared: Statements) -> Found:
         parameters = _parameters(run, declared)
         if declared.renumbers:
             cursor.execute(_RENUMBER, parameters)
-        cursor.execute(_JUDGE, parameters)
+        for statement in (_REPEATED, _FOLDED, _JUDGE):
+            cursor.execute(statement, parameters)
         cursor.execute("ANALYZE judged")
-        found = Found(_counts(cursor), _totals(cursor))
+        found = _figures(cursor, parameters)
         # Before the new cases are there: the planner knows of the earlier ones only.
         cursor.execute(_EXPLAINED, {"account": run.account_id, "now": clock.now()})
-        cursor.execute(_NEW, {"account": run.account_id})
-        staging.copy(Discrepancy, _COLUMNS, _rows(run, cursor.fetchall()))
-        cursor.execute("DROP TABLE judged")
+        _write_new(cursor, run)
+        cursor.execute("DROP TABLE judged, folded, repeated")
     return found
 
 
@@ -83,30 +76,47 @@ def _parameters(run: Run, declared: Statements) -> dict[str, Any]:
     }
 
 
-def _counts(cursor: Any) -> dict[str, int]:
-    """What has not moved there and is not booked here is one of the lines, and nothing else."""
-    cursor.execute("SELECT finding, count(*), count(listed_amount) FROM judged GROUP BY finding")
-    told = cursor.fetchall()
-    counts = {finding: count for finding, count, _ in told}
-    lines = sum(listed for *_, listed in told)
-    return {"lines": lines} | {name: counts.get(name, 0) for name in ("matched", *Discrepancy.Kind.values)}
+def _figures(cursor: Any, parameters: dict[str, Any]) -> Found:
+    """Counted over both sides as they are, so that what agrees need not be written down.
+
+    What has not moved there and is not booked here is one of the lines, and nothing else.
+    """
+    cursor.execute("SELECT finding, count(*), count(listed_amount) FROM judged WHERE finding <> 'matched' GROUP BY 1")
+    differing = cursor.fetchall()
+    counts = {finding: count for finding, count, _ in differing}
+    cursor.execute(_FIGURES, parameters)
+    sides = cursor.fetchall()
+    lines = sum(count for side, _, _, _, count, _ in sides if side == "listed")
+    matched = lines - sum(listed for *_, listed in differing)
+    named = {name: counts.get(name, 0) for name in Discrepancy.Kind.values}
+    return Found({"lines": lines, "matched": matched} | named, _totals(sides))
 
 
-def _totals(cursor: Any) -> dict[str, dict[str, int]]:
-    cursor.execute(_TOTALS)
+def _totals(sides: list[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
+    rows: dict[str, int] = {}
     totals: dict[str, dict[str, int]] = {}
-    for side, currency, amount in cursor.fetchall():
-        totals.setdefault(currency, {"listed": 0, "booked": 0})[side] = int(amount)
-    return totals
+    for side, currency, kind, is_money, count, amount in sides:
+        if is_money:
+            rows[currency] = rows.get(currency, 0) + count
+            told = totals.setdefault(currency, {"listed": 0, "booked": 0})
+            told[side] += int(amount) if kind in COMES_IN else -int(amount)
+    return {currency: told for currency, told in totals.items() if rows[currency]}
 
 
-def _rows(run: Run, found: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    now = clock.now()
-    for finding, key, *facts in found:
-        yield (
-            ids.new_id("disc"), run.pk, run.account_id, run.merchant_id, run.livemode, finding, key, *facts,
-            Discrepancy.Outcome.OPEN.value, now, *_NOBODY,
-        )  # fmt: skip
+def _write_new(cursor: Any, run: Run) -> None:
+    cursor.execute(_COUNT_NEW, {"account": run.account_id})
+    waiting = cursor.fetchone()[0]
+    given = {
+        "run": run.pk,
+        "account": run.account_id,
+        "merchant": run.merchant_id,
+        "livemode": run.livemode,
+        "now": clock.now(),
+    }
+    while waiting > 0:
+        made = [ids.new_id("disc") for _ in range(min(waiting, _AT_ONCE))]
+        cursor.execute(_WRITE_NEW, {**given, "ids": made, "count": len(made)})
+        waiting -= len(made)
 
 
 # A line of a payment whose money has the payment's own number, under a number that we have booked nothing of.
@@ -121,8 +131,9 @@ WHERE line.run = %(run)s AND line.kind = 'capture' AND line.reference <> '' AND 
         WHERE receipt.account_id = %(account)s AND receipt.provider_money_id = line.provider_money_id)
 """  # noqa: S608  (names from models)
 
-# What is booked of a refund that has failed since does not stand.
-_BOOKED = f"""
+# What is booked of a refund that has failed since does not stand. Where payments are asked about one by one, a refund
+# of today brings back the line of money that was booked long ago.
+_RECEIPTS = f"""
     SELECT receipt.id, receipt.kind, receipt.amount, receipt.currency, receipt.provider_money_id, receipt.created_at,
         fee.amount AS fee, fee.currency AS fee_currency, receipt.source, receipt.attempt_id,
         refund.id IS NULL OR refund.state NOT IN ('failed', 'cancelled') AS stands
@@ -131,79 +142,129 @@ _BOOKED = f"""
     LEFT JOIN {Refund._meta.db_table} AS refund ON refund.id = receipt.refund_id
     WHERE receipt.account_id = %(account)s AND receipt.provider_money_id IS NOT NULL
 """  # noqa: S608  (names from models)
-
-# Where payments are asked about one by one, a refund of today brings back the line of money that was booked long ago.
-# Money that was found in a list is not missed in a later one: it may have been booked long after it moved. What was
-# not final when it was read, and is booked since, is for the next run. A fee in the payment's currency cannot be
-# compared with one in which the provider holds the money.
-_JUDGE = f"""
-CREATE TEMP TABLE judged ON COMMIT DROP AS
-WITH theirs AS (
-    SELECT provider_money_id, min(kind COLLATE "C") AS kind, min(amount) AS amount,
-        min(currency COLLATE "C") AS currency, bool_or(word = 'succeeded') AS moved, min(fee_amount) AS fee,
-        min(fee_currency COLLATE "C") AS fee_currency, min(reference COLLATE "C") AS reference,
-        min(gives_back COLLATE "C") AS gives_back, min(payment_id COLLATE "C") AS payment_id,
-        min(provider_status COLLATE "C") AS provider_status, min(payer_hint COLLATE "C") AS payer_hint, min(at) AS at,
-        min(amount) <> max(amount) OR min(currency COLLATE "C") <> max(currency COLLATE "C")
-            OR min(kind COLLATE "C") <> max(kind COLLATE "C") AS contradicts
-    FROM {StagedLine._meta.db_table} WHERE run = %(run)s GROUP BY provider_money_id
-), ours AS (
-    {_BOOKED} AND receipt.id >= %(oldest)s
+_BOOKED = f"""
+    {_RECEIPTS} AND receipt.id >= %(oldest)s
     UNION ALL
-    {_BOOKED} AND %(by_status)s AND receipt.id < %(oldest)s
+    {_RECEIPTS} AND %(by_status)s AND receipt.id < %(oldest)s
         AND receipt.provider_money_id IN (SELECT provider_money_id FROM {StagedLine._meta.db_table} WHERE run = %(run)s)
     UNION ALL
     SELECT id, kind, amount, currency, provider_money_id, created_at, nullif(fee_amount, 0), currency, '', '', true
     FROM {DisputeMovement._meta.db_table} WHERE account_id = %(account)s AND id >= %(oldest_movement)s
-)
-SELECT
-    CASE
-        WHEN theirs.provider_money_id IS NULL THEN 'missing_there'
-        WHEN theirs.contradicts THEN 'duplicate'
-        WHEN ours.id IS NULL AND theirs.moved THEN 'missing_here'
-        WHEN ours.id IS NULL THEN 'nothing'
-        WHEN NOT theirs.moved AND ours.created_at >= %(until)s THEN 'nothing'
-        WHEN theirs.moved <> ours.stands THEN 'state'
-        WHEN ours.currency <> theirs.currency THEN 'currency'
-        WHEN ours.amount <> theirs.amount OR ours.kind <> theirs.kind THEN 'amount'
-        WHEN theirs.fee <> ours.fee AND theirs.fee_currency = ours.fee_currency THEN 'fee'
-        WHEN theirs.fee IS NOT NULL AND ours.fee IS NOT NULL AND theirs.fee_currency <> ours.fee_currency
-            AND (ours.fee_currency = ours.currency OR theirs.fee_currency <> theirs.currency) THEN 'fee'
-        ELSE 'matched'
-    END AS finding,
-    provider_money_id AS key, ours.id AS receipt, coalesce(theirs.kind, ours.kind) AS direction, theirs.moved,
-    theirs.amount AS listed_amount, theirs.currency AS listed_currency, theirs.fee AS listed_fee,
-    ours.amount AS booked_amount, ours.currency AS booked_currency, ours.fee AS booked_fee,
-    theirs.reference, theirs.gives_back, theirs.payment_id, theirs.provider_status, theirs.payer_hint,
-    theirs.at AS listed_at, ours.stands
-FROM theirs FULL JOIN ours USING (provider_money_id)
-WHERE theirs.provider_money_id IS NOT NULL
-    OR (ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
-        AND ours.stands AND ours.source <> %(listed_before)s
-        AND NOT coalesce(ours.attempt_id, '') = ANY(%(not_told)s::text[]))
 """  # noqa: S608  (names from models)
 
-_TOTALS = f"""
-SELECT 'listed', listed_currency,
-    sum(CASE WHEN direction IN {COMES_IN} THEN listed_amount ELSE -listed_amount END)
-FROM judged WHERE moved GROUP BY listed_currency
-UNION ALL
-SELECT 'booked', booked_currency,
-    sum(CASE WHEN direction IN {COMES_IN} THEN booked_amount ELSE -booked_amount END)
-FROM judged WHERE booked_currency IS NOT NULL AND stands AND finding <> 'nothing' GROUP BY booked_currency
-"""  # noqa: S608  (names from the code)
+# Of this the statement must tell. Money that was found in a list is not missed in a later one: it may have been booked
+# long after it moved.
+_EXPECTED = """(ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
+    AND ours.stands AND ours.source <> %(listed_before)s
+    AND NOT coalesce(ours.attempt_id, '') = ANY(%(not_told)s::text[]))"""
 
-# Captures first, so that what gives them back is repaired after them.
-_NEW = f"""
-SELECT finding, key, coalesce(receipt, ''), direction, listed_amount, coalesce(listed_currency, ''), listed_fee,
-    booked_amount, coalesce(booked_currency, ''), booked_fee, coalesce(reference, ''),
-    coalesce(gives_back, ''), coalesce(payment_id, ''), coalesce(provider_status, ''), coalesce(payer_hint, ''),
-    listed_at
+_LINES = f"""
+    SELECT provider_money_id, kind, amount, currency, word = 'succeeded' AS moved, fee_amount AS fee, fee_currency,
+        reference, gives_back, payment_id, provider_status, payer_hint, at, false AS contradicts
+    FROM {StagedLine._meta.db_table} AS line
+    WHERE run = %(run)s AND NOT EXISTS (
+        SELECT FROM folded WHERE folded.provider_money_id = line.provider_money_id
+    )
+    UNION ALL SELECT * FROM folded
+"""  # noqa: S608  (names from models)
+"""Each number once."""
+
+_REPEATED = f"""
+CREATE TEMP TABLE repeated ON COMMIT DROP AS
+SELECT * FROM {StagedLine._meta.db_table}
+WHERE run = %(run)s AND hashtextextended(provider_money_id, 0) IN (
+    SELECT hashtextextended(provider_money_id, 0) FROM {StagedLine._meta.db_table} WHERE run = %(run)s
+    GROUP BY 1 HAVING count(*) > 1
+)
+"""  # noqa: S608  (names from models)
+"""The lines whose number comes more than once. Short hashes find them; one that comes with another's does no harm."""
+
+_FOLDED = """
+CREATE TEMP TABLE folded ON COMMIT DROP AS
+SELECT provider_money_id, min(kind COLLATE "C") AS kind, min(amount) AS amount, min(currency COLLATE "C") AS currency,
+    bool_or(word = 'succeeded') AS moved, min(fee_amount) AS fee, min(fee_currency COLLATE "C") AS fee_currency,
+    min(reference COLLATE "C") AS reference, min(gives_back COLLATE "C") AS gives_back,
+    min(payment_id COLLATE "C") AS payment_id, min(provider_status COLLATE "C") AS provider_status,
+    min(payer_hint COLLATE "C") AS payer_hint, min(at) AS at,
+    min(amount) <> max(amount) OR min(currency COLLATE "C") <> max(currency COLLATE "C")
+        OR min(kind COLLATE "C") <> max(kind COLLATE "C") AS contradicts
+FROM repeated GROUP BY provider_money_id
+"""
+"""One line of all those that have the same number."""
+
+# What was not final when it was read, and is booked since, is for the next run. A fee in the payment's currency cannot
+# be compared with one in which the provider holds the money.
+_JUDGE = f"""
+CREATE TEMP TABLE judged ON COMMIT DROP AS
+WITH theirs AS ({_LINES}), ours AS (SELECT ours.*, {_EXPECTED} AS is_expected FROM ({_BOOKED}) AS ours)
+SELECT * FROM (
+    SELECT
+        CASE
+            WHEN theirs.provider_money_id IS NULL THEN 'missing_there'
+            WHEN theirs.contradicts THEN 'duplicate'
+            WHEN ours.id IS NULL AND theirs.moved THEN 'missing_here'
+            WHEN ours.id IS NULL THEN 'nothing'
+            WHEN NOT theirs.moved AND ours.created_at >= %(until)s THEN 'nothing'
+            WHEN theirs.moved <> ours.stands THEN 'state'
+            WHEN ours.currency <> theirs.currency THEN 'currency'
+            WHEN ours.amount <> theirs.amount OR ours.kind <> theirs.kind THEN 'amount'
+            WHEN theirs.fee <> ours.fee AND theirs.fee_currency = ours.fee_currency THEN 'fee'
+            WHEN theirs.fee IS NOT NULL AND ours.fee IS NOT NULL AND theirs.fee_currency <> ours.fee_currency
+                AND (ours.fee_currency = ours.currency OR theirs.fee_currency <> theirs.currency) THEN 'fee'
+            ELSE 'matched'
+        END AS finding,
+        provider_money_id AS key, ours.id AS receipt, coalesce(theirs.kind, ours.kind) AS direction,
+        theirs.amount AS listed_amount, theirs.currency AS listed_currency, theirs.fee AS listed_fee,
+        ours.amount AS booked_amount, ours.currency AS booked_currency, ours.fee AS booked_fee,
+        theirs.reference, theirs.gives_back, theirs.payment_id, theirs.provider_status, theirs.payer_hint,
+        theirs.at AS listed_at, ours.kind AS booked_kind, ours.stands, ours.is_expected
+    FROM theirs FULL JOIN ours USING (provider_money_id)
+    WHERE theirs.provider_money_id IS NOT NULL OR ours.is_expected
+) AS everything
+WHERE finding <> 'matched' OR NOT is_expected OR key IN (
+    SELECT key FROM {Discrepancy._meta.db_table} WHERE account_id = %(account)s AND closed_at IS NULL
+)
+"""  # noqa: S608  (names from models)
+"""What differs, what explains an open case, and what is booked without the statement having to tell of it."""
+
+_FIGURES = f"""
+SELECT 'listed', currency, kind, word = 'succeeded', count(*), sum(amount) FROM {StagedLine._meta.db_table}
+WHERE run = %(run)s GROUP BY 2, 3, 4
+UNION ALL
+SELECT 'listed', currency, kind, word = 'succeeded', -count(*), -sum(amount) FROM repeated GROUP BY 2, 3, 4
+UNION ALL
+SELECT 'listed', currency, kind, moved, count(*), sum(amount) FROM folded GROUP BY 2, 3, 4
+UNION ALL
+SELECT 'booked', currency, kind, true, count(*), sum(amount) FROM ({_BOOKED}) AS ours WHERE {_EXPECTED} GROUP BY 2, 3
+UNION ALL
+SELECT 'booked', booked_currency, booked_kind, true, count(*), sum(booked_amount) FROM judged
+WHERE NOT is_expected AND stands AND finding <> 'nothing' GROUP BY 2, 3
+"""  # noqa: S608  (names from models)
+
+_IS_NEW = f"""
 FROM judged WHERE finding NOT IN ('matched', 'nothing') AND NOT EXISTS (
     SELECT FROM {Discrepancy._meta.db_table} AS known
     WHERE known.account_id = %(account)s AND known.kind = judged.finding AND known.key = judged.key
 )
-ORDER BY direction
+"""
+
+_COUNT_NEW = f"SELECT count(*) {_IS_NEW}"
+
+# Captures first, so that what gives them back is repaired after them.
+_WRITE_NEW = f"""
+INSERT INTO {Discrepancy._meta.db_table} (
+    id, run_id, account_id, merchant_id, livemode, kind, key, receipt, direction, listed_amount, listed_currency,
+    listed_fee, booked_amount, booked_currency, booked_fee, reference, gives_back, payment_id, provider_status,
+    payer_hint, listed_at, outcome, booked_as, owner, proposed_by, proposed_match, closed_by, found_at
+)
+SELECT made.id, %(run)s, %(account)s, %(merchant)s, %(livemode)s, finding, key, coalesce(receipt, ''), direction,
+    listed_amount, coalesce(listed_currency, ''), listed_fee, booked_amount, coalesce(booked_currency, ''), booked_fee,
+    coalesce(reference, ''), coalesce(gives_back, ''), coalesce(payment_id, ''), coalesce(provider_status, ''),
+    coalesce(payer_hint, ''), listed_at, 'open', '', '', '', '', '', %(now)s
+FROM (
+    SELECT *, row_number() OVER (ORDER BY direction) AS place {_IS_NEW} ORDER BY place LIMIT %(count)s
+) AS found
+JOIN unnest(%(ids)s::text[]) WITH ORDINALITY AS made (id, place) USING (place)
 """  # noqa: S608  (names from models)
 
 _EXPLAINED = f"""

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 
 from core import clock
+from core.calendar import is_zone
 from core.database import insert_ignoring
 from core.errors import Conflict
 from core.providers import NothingCreated, OutcomeUnknown
@@ -99,13 +100,19 @@ def begin_all(*, occasion: Run.Occasion, zone: str = "") -> int:
 
 def zones() -> set[str]:
     """By whose clocks the business days end, of all accounts that are reconciled."""
-    return {zone_of(account) for account in _listing().only("provider", "options")}
+    told = _listing().order_by().values_list("provider", "options__business_zone").distinct()
+    return {_zone(provider, chosen) for provider, chosen in told}
 
 
 def zone_of(account: ProviderAccount) -> str:
     """The account's own option `business_zone`, or its provider's zone."""
-    declared = REGISTRY[account.provider].capabilities.statements
-    return str(account.options.get("business_zone") or (declared.zone if declared else "UTC"))
+    return _zone(account.provider, account.options.get("business_zone"))
+
+
+def _zone(provider: str, chosen: str | None) -> str:
+    """A zone that this machine does not know keeps no other account waiting."""
+    declared = REGISTRY[provider].capabilities.statements
+    return chosen if chosen and is_zone(chosen) else declared.zone if declared else "UTC"
 
 
 def _listing(*, by_status: bool = True) -> QuerySet[ProviderAccount]:

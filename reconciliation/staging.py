@@ -1,59 +1,71 @@
 """The lines of a statement on their way into the database: copied in, never inserted one by one."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection
 
 from core import clock
 from core.database import delete_in_batches
 from payments.providers.statements import StatementLine
 from reconciliation.models import Run, StagedLine
 
-_COLUMNS = (
-    "run", "kind", "provider_money_id", "amount", "currency", "reference", "word", "provider_status", "at",
-    "payer_hint", "fee_amount", "fee_currency", "gives_back", "payment_id",
-)  # fmt: skip
+_COLUMNS = {
+    "run": "text", "kind": "text", "provider_money_id": "text", "amount": "int8", "currency": "text",
+    "reference": "text", "word": "text", "provider_status": "text", "at": "timestamptz", "payer_hint": "text",
+    "fee_amount": "int8", "fee_currency": "text", "gives_back": "text", "payment_id": "text",
+}  # fmt: skip
+_COPY = f"COPY {StagedLine._meta.db_table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT binary)"
+"""Binary, as it takes half the time to write and to read."""
 _MANY = 10_000
 
 
-def copy(kind: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """COPY rows into a table; how many. In the caller's transaction, if there is one."""
-    names = ", ".join(connection.ops.quote_name(column) for column in columns)
+class StagedRow(NamedTuple):
+    """A line as it is kept, for whoever reads very many of them: amounts are minor units of ISO 4217 currencies.
+
+    `kind` and `word` are those of a StatementLine; `fee_currency` is empty where there is no fee.
+    """
+
+    kind: str
+    provider_money_id: str
+    amount: int
+    currency: str
+    reference: str = ""
+    word: str = "succeeded"
+    provider_status: str = ""
+    at: datetime | None = None
+    payer_hint: str = ""
+    fee_amount: int | None = None
+    fee_currency: str = ""
+    gives_back: str = ""
+    payment_id: str = ""
+
+
+def stage(run: str, lines: Iterable[StatementLine | StagedRow]) -> int:
+    """Keep the lines for the run by one COPY; how many. In the caller's transaction, if there is one."""
     count = 0
-    statement = f"COPY {connection.ops.quote_name(kind._meta.db_table)} ({names}) FROM STDIN"
-    with connection.cursor() as cursor, cursor.copy(statement) as copied:
-        for row in rows:
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copied:
+        copied.set_types(list(_COLUMNS.values()))
+        for row in _rows(run, lines):
             copied.write_row(row)
             count += 1
     return count
 
 
-def stage(run: str, lines: Iterable[StatementLine]) -> int:
-    """Keep the lines for the run; how many."""
-    return copy(StagedLine, _COLUMNS, (_row(run, line) for line in lines))
-
-
-def _row(run: str, line: StatementLine) -> tuple[Any, ...]:
-    fee = line.fee
-    return (
-        run,
-        line.kind.value,
-        line.provider_money_id,
-        line.money.amount,
-        line.money.currency,
-        line.reference,
-        line.word.value,
-        line.provider_status,
-        line.at,
-        line.payer_hint,
-        fee.amount if fee else None,
-        fee.currency if fee else "",
-        line.gives_back,
-        line.payment_id,
-    )
+def _rows(run: str, lines: Iterable[StatementLine | StagedRow]) -> Iterator[tuple[Any, ...]]:
+    for line in lines:
+        if isinstance(line, StagedRow):
+            yield (run, *line)
+            continue
+        kind, money, number, reference, word, status, at, payer_hint, fee, *rest = line
+        told = (None, "") if fee is None else (fee.amount, fee.currency)
+        yield (
+            run, str(kind), number, money.amount, money.currency, reference, str(word), status, at, payer_hint, *told,
+            *rest,
+        )  # fmt: skip
 
 
 def digest(lines: Sequence[StatementLine]) -> str:
@@ -66,7 +78,7 @@ def count_again(run: Run) -> None:
     """Let the planner know of many new lines, as the database's own round would only later. In no transaction."""
     if run.lines >= _MANY:
         with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {connection.ops.quote_name(StagedLine._meta.db_table)}")
+            cursor.execute(f"ANALYZE {StagedLine._meta.db_table} (run, provider_money_id)")
 
 
 def forget(run: str) -> int:

@@ -7,7 +7,6 @@ was approved, whether or not its bank has confirmed it.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -51,11 +50,11 @@ def _lines(told: Mapping[str, Any], words: Mapping[str, str]) -> list[StatementL
     if payment.word is Word.UNKNOWN:
         raise ValueError("a status that is not on our list")
     captured = [
-        replace(_line(payment, moved, told["order_id"], told.get("settlement_time")), payment_id=payment.provider_id)
+        _line(payment, moved, told["order_id"], told.get("settlement_time"))._replace(payment_id=payment.provider_id)
         for moved in payment.moved
     ]
     given_back = [
-        replace(_line(refund, moved, item["refund_key"], item.get("created_at")), gives_back=payment.provider_id)
+        _line(refund, moved, item["refund_key"], item.get("created_at"))._replace(gives_back=payment.provider_id)
         for item in refunds
         for refund in [read_listed(item, payment.provider_status)]
         for moved in refund.moved

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from core.http import Request, Response
 from core.money import Money
@@ -46,9 +47,8 @@ class Window:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StatementLine:
-    """One movement in a provider's books, in our words.
+class StatementLine(NamedTuple):
+    """One movement in a provider's books, in our words. A tuple, as there may be a million of them.
 
     `provider_money_id` is the number that a receipt or a dispute's movement has, and `reference` ours or what the payer
     typed: of a refund the key of its operation, of a dispute's money the provider's id of the dispute. `word` is

@@ -301,3 +301,41 @@ def test_of_a_payment_whose_answer_could_not_be_read_nothing_is_missed(account):
     booked(account, "A2")
     match(account, declared=BY_STATUS, unreadable={receipt.attempt_id: "ValueError"})
     assert cases() == [("missing_there", "A2", "open")]
+
+
+def test_a_number_that_is_listed_several_times_counts_once_in_every_total(account):
+    booked(account, "A1")
+    booked(account, "A2", 700, currency="USD")
+    found = match(account, line("A1"), line("A1"), line("A1"), line("A2", 700, "USD"), line("A2", 700, "KES"))
+    assert (found.counts["lines"], found.counts["matched"], found.counts["duplicate"]) == (2, 1, 1)
+    # Of two words the lesser one stands for both, as the case says.
+    assert found.totals == {"KES": {"listed": 25_700, "booked": 25_000}, "USD": {"listed": 0, "booked": 700}}
+
+
+def test_a_currency_that_is_left_on_neither_side_has_no_total(account):
+    assert match(account, line("A1", 700, "USD"), line("A1", 700, "KES")).totals == {
+        "KES": {"listed": 700, "booked": 0}
+    }
+
+
+@pytest.mark.parametrize("hours", [0.5, 23.5, 30])
+def test_what_a_line_tells_of_counts_as_booked_whenever_it_was(account, hours):
+    booked(account, "A1", created_at=clock.now() - timedelta(hours=hours))
+    found = match(account, line("A1"))
+    assert (found.counts["matched"], found.totals) == (1, {"KES": {"listed": 25_000, "booked": 25_000}})
+    assert cases() == []
+
+
+def test_each_side_counts_by_its_own_direction(account):
+    booked(account, "A1")
+    found = match(account, line("A1", kind=ReceiptKind.REFUND))
+    assert found.totals == {"KES": {"listed": -25_000, "booked": 25_000}}
+
+
+def test_more_cases_than_one_statement_writes_are_all_written(account, monkeypatch):
+    monkeypatch.setattr(matching, "_AT_ONCE", 3)
+    match(account, line("A0"))
+    found = match(account, *(line(f"A{number}") for number in range(8)))
+    assert found.counts["missing_here"] == 8
+    assert [key for _, key, _ in cases()] == [f"A{number}" for number in range(8)]
+    assert len(set(Discrepancy.objects.values_list("pk", flat=True))) == 8

@@ -183,3 +183,10 @@ def test_a_short_code_is_registered_in_either_spelling(control: SimulatorControl
 
 def test_without_a_nominated_number_registering_is_left_to_people(control: SimulatorControl):
     assert wire(control).provider.register_statements(str) is None
+
+
+def test_an_accounts_day_ends_by_the_clock_of_a_zone_that_exists():
+    assert Options(shortcode="174379").business_zone == "Africa/Nairobi"
+    assert Options(shortcode="174379", business_zone="Africa/Lagos").business_zone == "Africa/Lagos"
+    with pytest.raises(ValueError, match="'business_zone'"):
+        Options(shortcode="174379", business_zone="Lagos")
