@@ -42,7 +42,7 @@ class Listener:
 
     def __init__(self, url: str, channel: str) -> None:
         self.heard: queue.Queue[tuple[dict[str, Any], float]] = queue.Queue()
-        self._subscription = redis.Redis.from_url(url).pubsub()
+        self._subscription: Any = redis.Redis.from_url(url).pubsub()  # type: ignore[no-untyped-call]  # theirs
         self._is_closed = False
         self._subscription.subscribe(channel)
         self._subscription.get_message(timeout=_PATIENCE_SECONDS)

@@ -103,7 +103,7 @@ def _measure(plan: Plan, stage: Stage) -> Measured:
     wanted = stage.ask("displays", stores=STORES, screens=SCREENS)["screens"]
     with screens_of(plan, stage, wanted) as screens:
         stores, chance = sorted({store for store, _ in wanted}), random.Random(7)
-        seconds = []
+        seconds: list[float] = []
         ends = time.monotonic() + plan.seconds
         while time.monotonic() < ends or not seconds[WARM_UP:]:
             store = chance.choice(stores)

@@ -64,7 +64,7 @@ class Screens:
         at = urlsplit(address)
         async with self._door:
             transport, screen = await asyncio.get_running_loop().create_connection(
-                lambda: Screen(number, self), at.hostname, at.port
+                lambda: Screen(number, self), at.hostname or "127.0.0.1", at.port or 80
             )
             # Of HTTP/1.0, whose answers come without the lengths of pieces between.
             words = f"GET /v1/stores/{store}/stream HTTP/1.0\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n"
