@@ -101,6 +101,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         (
             ("reconciliation.discrepancy", "Discrepancies", "difference"),
             ("reconciliation.run", "Runs", "published_with_changes"),
+            ("reconciliation.upload", "Uploaded statements", "upload_file"),
         ),
     ),
     (

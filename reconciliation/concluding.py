@@ -17,7 +17,8 @@ BY = "reconciliation"
 
 def conclude(run: Run, declared: Statements) -> Run:
     """Finish the locked run, in the caller's transaction."""
-    _write_down_unnumbered(run, declared)
+    if run.upload_id is None:
+        _write_down_unnumbered(run, declared)
     _explain_numbered(run)
     run.totals = _with_repaired(run)
     tell_of_open(run.account)

@@ -15,12 +15,12 @@ from reconciliation.models import Discrepancy, Run, StagedLine
 
 _EARLIER = timedelta(days=1)
 """Money of the window may have been booked before it, by clocks that differ. A line whose money was booked even earlier
-is found to be so when it is repaired."""
+is found to be so when it is repaired, or looked up where the line is a file's, which repairs nothing."""
 _COLUMNS = (
     "id", "run_id", "account_id", "merchant_id", "livemode", "kind", "key", "receipt", "direction",
     "listed_amount", "listed_currency", "listed_fee", "booked_amount", "booked_currency", "booked_fee",
     "reference", "provider_status", "payer_hint", "listed_at", "outcome", "found_at",
-    "booked_as", "owner", "proposed_by", "proposed_match", "closed_by",
+    "booked_as", "owner", "proposed_by", "proposed_match", "closed_by", "confirmed",
 )  # fmt: skip
 _NOBODY = ("",) * 5
 
@@ -46,9 +46,14 @@ def match(run: Run, declared: Statements) -> Found:
         cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute(_JUDGE, _parameters(run, declared))
         cursor.execute("ANALYZE judged")
+        if run.upload_id:
+            cursor.execute(_BOOKED_EARLIER, {"account": run.account_id})
         found = Found(_counts(cursor), _totals(cursor))
         # Before the new cases are there: the planner knows of the earlier ones only.
-        cursor.execute(_EXPLAINED, {"account": run.account_id, "now": clock.now()})
+        told = {"account": run.account_id, "now": clock.now(), "is_file": run.upload_id is not None}
+        cursor.execute(_EXPLAINED, told)
+        if not run.upload_id:
+            cursor.execute(_CONFIRMED, told)
         cursor.execute(_NEW, {"account": run.account_id})
         staging.copy(Discrepancy, _COLUMNS, _rows(run, cursor.fetchall()))
         cursor.execute("DROP TABLE judged")
@@ -69,6 +74,7 @@ def _parameters(run: Run, declared: Statements) -> dict[str, Any]:
         "kinds": [kind.value for kind in declared.kinds],
         "since": since,
         "until": until,
+        "is_file": run.upload_id is not None,
     }
 
 
@@ -94,7 +100,7 @@ def _rows(run: Run, found: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     for finding, key, *facts in found:
         yield (
             ids.new_id("disc"), run.pk, run.account_id, run.merchant_id, run.livemode, finding, key, *facts,
-            Discrepancy.Outcome.OPEN.value, now, *_NOBODY,
+            Discrepancy.Outcome.OPEN.value, now, *_NOBODY, run.upload_id is None,
         )  # fmt: skip
 
 
@@ -103,12 +109,13 @@ CREATE TEMP TABLE judged ON COMMIT DROP AS
 WITH theirs AS (
     SELECT provider_money_id, min(kind) AS kind, min(amount) AS amount, min(currency) AS currency,
         bool_or(word = 'succeeded') AS moved, min(fee_amount) AS fee, min(fee_currency) AS fee_currency,
-        min(reference) AS reference, min(provider_status) AS provider_status, min(payer_hint) AS payer_hint,
+        left(min(reference), 100) AS reference, min(provider_status) AS provider_status, min(payer_hint) AS payer_hint,
         min(at) AS at,
         min(amount) <> max(amount) OR min(currency) <> max(currency) OR min(kind) <> max(kind) AS contradicts
     FROM {StagedLine._meta.db_table} WHERE run = %(run)s GROUP BY provider_money_id
 ), ours AS (
     SELECT receipt.id, receipt.kind, receipt.amount, receipt.currency, receipt.provider_money_id, receipt.created_at,
+        receipt.source,
         fee.amount AS fee, fee.currency AS fee_currency
     FROM {Receipt._meta.db_table} AS receipt
     LEFT JOIN {Fee._meta.db_table} AS fee ON fee.receipt_id = receipt.id
@@ -133,7 +140,8 @@ SELECT
     theirs.reference, theirs.provider_status, theirs.payer_hint, theirs.at AS listed_at
 FROM theirs FULL JOIN ours USING (provider_money_id)
 WHERE theirs.provider_money_id IS NOT NULL
-    OR (ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s)
+    OR (ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
+        AND NOT (%(is_file)s AND ours.source = 'reconciliation'))
 """  # noqa: S608  (names from models)
 
 _TOTALS = """
@@ -154,8 +162,32 @@ FROM judged WHERE finding NOT IN ('matched', 'nothing') AND NOT EXISTS (
 )
 """  # noqa: S608  (names from models)
 
+_COMPARED = """CASE WHEN NOT judged.moved THEN 'state' WHEN ours.currency <> judged.listed_currency THEN 'currency'
+    WHEN ours.amount <> judged.listed_amount OR ours.kind <> judged.direction THEN 'amount' ELSE 'matched' END"""
+
+_BOOKED_EARLIER = f"""
+UPDATE judged SET finding = {_COMPARED}, receipt = ours.id, booked_amount = ours.amount, booked_currency = ours.currency
+FROM {Receipt._meta.db_table} AS ours
+WHERE judged.finding IN ('missing_here', 'nothing') AND ours.account_id = %(account)s
+    AND ours.provider_money_id = judged.key
+"""  # noqa: S608  (names from models)
+
+_FROM_FILES = f"SELECT id FROM {Run._meta.db_table} WHERE account_id = %(account)s AND upload_id IS NOT NULL"  # noqa: S608
+
 _EXPLAINED = f"""
 UPDATE {Discrepancy._meta.db_table} AS told SET outcome = 'explained', closed_at = %(now)s
 FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND told.key = judged.key
-    AND told.kind <> 'missing_here' AND judged.finding = 'matched'
+    AND (told.kind <> 'missing_here' OR NOT told.confirmed) AND judged.finding = 'matched'
+    AND (NOT %(is_file)s OR told.run_id IN ({_FROM_FILES}))
 """  # noqa: S608  (names from models)
+"""What the provider's own list has found, no file explains away."""
+
+_CONFIRMED = f"""
+UPDATE {Discrepancy._meta.db_table} AS told SET confirmed = true, direction = judged.direction,
+    listed_amount = judged.listed_amount, listed_currency = judged.listed_currency, listed_fee = judged.listed_fee,
+    reference = coalesce(judged.reference, ''), provider_status = coalesce(judged.provider_status, ''),
+    payer_hint = coalesce(judged.payer_hint, ''), listed_at = judged.listed_at
+FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND NOT told.confirmed
+    AND told.kind = 'missing_here' AND told.key = judged.key AND judged.finding = 'missing_here'
+"""  # noqa: S608  (names from models)
+"""What a file had told of, as the provider's own list has it: from now on it is certain."""

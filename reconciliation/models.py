@@ -11,6 +11,9 @@ from core.fields import PublicIdField
 from core.money import Money
 from events.models import Work
 from merchants.models import Merchant, ProviderAccount
+from reconciliation.upload_models import Purpose, StatementMapping, UnreadableLine, Upload, UploadPiece
+
+__all__ = ["Discrepancy", "Purpose", "Run", "StagedLine", "StatementMapping", "UnreadableLine", "Upload", "UploadPiece"]
 
 
 class Run(Work):
@@ -27,6 +30,7 @@ class Run(Work):
         NIGHTLY = "nightly", "every night"
         OFTEN = "often", "every quarter of an hour"
         PERSON = "person", "asked for by a person"
+        FILE = "file", "a file that was uploaded"
 
     class Phase(models.TextChoices):
         READING = "reading", "reads the provider's statement"
@@ -39,6 +43,7 @@ class Run(Work):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     livemode = models.BooleanField()
     occasion = models.CharField(max_length=8, choices=Occasion.choices)
+    upload = models.ForeignKey(Upload, models.PROTECT, null=True, related_name="runs")
     by = models.CharField(max_length=64)
     since = models.DateTimeField()
     until = models.DateTimeField()
@@ -72,7 +77,18 @@ class Run(Work):
                 name="run_finishes_at_a_time",
             ),
             models.UniqueConstraint(
-                fields=["account", "occasion"], name="one_open_run_per_occasion", condition=Q(finished_at__isnull=True)
+                fields=["account", "occasion"],
+                name="one_open_run_per_occasion",
+                condition=Q(finished_at__isnull=True, upload__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["upload"],
+                name="one_open_run_per_upload",
+                condition=Q(finished_at__isnull=True, upload__isnull=False),
+            ),
+            models.CheckConstraint(
+                condition=Q(occasion="file", upload__isnull=False) | (~Q(occasion="file") & Q(upload__isnull=True)),
+                name="run_of_a_file_has_it",
             ),
         ]
         indexes = [
@@ -101,13 +117,14 @@ class StagedLine(models.Model):
     provider_money_id = models.CharField(max_length=100)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    reference = models.CharField(max_length=100)
+    reference = models.CharField(max_length=300)
     word = models.CharField(max_length=16)
     provider_status = models.CharField(max_length=100)
     at = models.DateTimeField(null=True)
     payer_hint = models.CharField(max_length=32)
     fee_amount = models.BigIntegerField(null=True)
     fee_currency = models.CharField(max_length=3)
+    settlement = models.CharField(max_length=100, db_default="")
 
     class Meta:
         # Runs come one after another, and their lines with them: an index of ranges costs a copy nothing.
@@ -122,8 +139,9 @@ class Discrepancy(models.Model):
 
     `key` is the provider's number of the money, or our receipt's id where that has none. `listed_…` is what the
     provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, which
-    may be gone once it was recognised as another's money. `outcome` says how it was closed, and `booked_as` the payment
-    or unallocated receipt that a repair has led to. `owner` is who looks after it; `proposed_by` who has asked for its
+    may be gone once it was recognised as another's money. `confirmed` is false while only an uploaded file tells of
+    it. `outcome` says how it was closed, and `booked_as` the payment or unallocated receipt that a repair has led to.
+    `owner` is who looks after it; `proposed_by` who has asked for its
     end, `proposed_match` the unallocated receipt that is to be the same money, and `closed_by` who has allowed it.
     """
 
@@ -142,6 +160,7 @@ class Discrepancy(models.Model):
         EXPLAINED = "explained", "was explained by what came later"
         MATCHED = "matched", "was matched with other money by two people"
         CLOSED = "closed", "was closed as it is by two people"
+        BOOKED = "booked", "was booked by two people"
 
     id = PublicIdField(prefix="disc")
     run = models.ForeignKey(Run, models.PROTECT, related_name="discrepancies")
@@ -162,6 +181,7 @@ class Discrepancy(models.Model):
     provider_status = models.CharField(max_length=100, blank=True, default="")
     payer_hint = models.CharField(max_length=32, blank=True, default="")
     listed_at = models.DateTimeField(null=True)
+    confirmed = models.BooleanField(default=True, db_default=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.OPEN)
     booked_as = models.CharField(max_length=32, blank=True, default="")
     owner = models.CharField(max_length=64, blank=True, default="")
@@ -182,11 +202,11 @@ class Discrepancy(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(outcome="open", closed_at__isnull=True)
-                | Q(outcome__in=["repaired", "explained", "matched", "closed"], closed_at__isnull=False),
+                | Q(outcome__in=["repaired", "explained", "matched", "closed", "booked"], closed_at__isnull=False),
                 name="discrepancy_is_open_or_closed",
             ),
             models.CheckConstraint(
-                condition=~Q(outcome__in=["matched", "closed"])
+                condition=~Q(outcome__in=["matched", "closed", "booked"])
                 | (~Q(proposed_by="") & ~Q(closed_by="") & ~Q(closed_by=F("proposed_by"))),
                 name="two_people_close_a_discrepancy",
             ),

@@ -10,6 +10,7 @@ from django.db import connection, models
 from core import clock
 from core.database import delete_in_batches
 from payments.providers.statements import StatementLine
+from reconciliation.mapping import FileLine
 from reconciliation.models import Run, StagedLine
 
 _COLUMNS = (
@@ -34,6 +35,12 @@ def copy(kind: type[models.Model], columns: Sequence[str], rows: Iterable[Sequen
 def stage(run: str, lines: Iterable[StatementLine]) -> int:
     """Keep the lines for the run; how many."""
     return copy(StagedLine, _COLUMNS, (_row(run, line) for line in lines))
+
+
+def stage_file(run: str, lines: Iterable[FileLine]) -> int:
+    """The same for lines of a file, which may name the payout that they belong to."""
+    rows = ((*_row(run, told.line), told.settlement) for told in lines)
+    return copy(StagedLine, (*_COLUMNS, "settlement"), rows)
 
 
 def _row(run: str, line: StatementLine) -> tuple[Any, ...]:
