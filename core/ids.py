@@ -49,6 +49,7 @@ PREFIXES: dict[str, str] = {
     "schg": "schedule charge",
     "sm": "saved method",
     "smap": "statement mapping",
+    "stl": "settlement",
     "store": "store",
     "try": "delivery attempt",
     "trn": "transition",

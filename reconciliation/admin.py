@@ -14,6 +14,7 @@ from core.admin_columns import MODE, column, link, link_column, moment, moment_c
 from core.money import Money
 from events.timeline import moments
 from reconciliation import cases, runs
+from reconciliation.admin_settlements import SettlementAdmin as SettlementAdmin
 from reconciliation.admin_uploads import UploadAdmin as UploadAdmin
 from reconciliation.models import Discrepancy, Run
 from reconciliation.presentation import unreadable
@@ -121,7 +122,7 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         (column("listed", lambda row: str(row.listed or "-")), column("booked", lambda row: str(row.booked or "-"))),
         ("direction", "listed_fee", "booked_fee"),
         column("told by", lambda row: "the provider's own list" if row.confirmed else "an uploaded file alone"),
-        ("key", "reference", "receipt"),
+        (column("key", lambda row: link(row.key)), "reference", "receipt"),
         (column("payer", lambda row: row.payer_hint or "-"), "provider_status", moment_column("listed_at")),
         (_ACCOUNT, _MERCHANT, MODE),
         (link_column("run_id"), column("booked as", lambda row: link(row.booked_as) if row.booked_as else "-")),

@@ -19,7 +19,9 @@ Cell = str | int | float | bool | datetime | Decimal | None
 ISO = "ISO"
 """In place of a format of times: `2026-11-20 14:05:06`, with or without its zone."""
 IGNORED = "ignored"
-KINDS = (ReceiptKind.CAPTURE.value, ReceiptKind.REFUND.value, IGNORED)
+FEE, PAYOUT = "fee", "payout"
+"""Lines of a settlement that are no money of a payer: what the provider keeps, and what it pays out."""
+KINDS = (ReceiptKind.CAPTURE.value, ReceiptKind.REFUND.value, FEE, PAYOUT, IGNORED)
 WORDS = (Word.SUCCEEDED.value, Word.PENDING.value, Word.FAILED.value)
 DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SEPARATORS = {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
@@ -38,9 +40,13 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """A line of a file. `settlement` is the number of the payout that it names, `place` its line in the file."""
+    """A line of a file. `settlement` is the number of the payout that it names, `place` its line in the file.
+
+    `kind` is one of KINDS; the line's own, but for a fee or payout.
+    """
 
     line: StatementLine
+    kind: str
     settlement: str
     place: int
 
@@ -151,10 +157,9 @@ class Reading:
             return None
         currency = self._currency(row)
         money = self._money(row, currency)
-        if not kind:
-            kind = (ReceiptKind.REFUND if money.amount < 0 else ReceiptKind.CAPTURE).value
+        signed = ReceiptKind.REFUND if money.amount < 0 else ReceiptKind.CAPTURE
         line = StatementLine(
-            kind=ReceiptKind(kind),
+            kind=signed if kind in ("", FEE, PAYOUT) else ReceiptKind(kind),
             money=Money(abs(money.amount), currency),
             provider_money_id=self._text(row, "number", needed="number" in places.at),
             reference=self._text(row, "reference"),
@@ -163,7 +168,7 @@ class Reading:
             at=self._time(row),
             fee=self._fee(row, currency),
         )
-        return FileLine(line, self._text(row, "settlement"), place)
+        return FileLine(line, kind or line.kind.value, self._text(row, "settlement"), place)
 
     def _kind(self, row: Mapping[str, Cell]) -> str:
         if not self.type:

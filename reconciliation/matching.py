@@ -112,7 +112,8 @@ WITH theirs AS (
         left(min(reference), 100) AS reference, min(provider_status) AS provider_status, min(payer_hint) AS payer_hint,
         min(at) AS at,
         min(amount) <> max(amount) OR min(currency) <> max(currency) OR min(kind) <> max(kind) AS contradicts
-    FROM {StagedLine._meta.db_table} WHERE run = %(run)s GROUP BY provider_money_id
+    FROM {StagedLine._meta.db_table} WHERE run = %(run)s AND kind IN ('capture', 'refund')
+    GROUP BY provider_money_id
 ), ours AS (
     SELECT receipt.id, receipt.kind, receipt.amount, receipt.currency, receipt.provider_money_id, receipt.created_at,
         receipt.source,

@@ -11,9 +11,13 @@ from core.fields import PublicIdField
 from core.money import Money
 from events.models import Work
 from merchants.models import Merchant, ProviderAccount
+from reconciliation.settlement_models import BankLine, Settlement, SettlementLine
 from reconciliation.upload_models import Purpose, StatementMapping, UnreadableLine, Upload, UploadPiece
 
-__all__ = ["Discrepancy", "Purpose", "Run", "StagedLine", "StatementMapping", "UnreadableLine", "Upload", "UploadPiece"]
+__all__ = [
+    "BankLine", "Discrepancy", "Purpose", "Run", "Settlement", "SettlementLine", "StagedLine", "StatementMapping",
+    "UnreadableLine", "Upload", "UploadPiece",
+]  # fmt: skip
 
 
 class Run(Work):
@@ -137,12 +141,12 @@ class StagedLine(models.Model):
 class Discrepancy(models.Model):
     """What a provider's statement and our books disagree about: one case for ever per account, kind and number.
 
-    `key` is the provider's number of the money, or our receipt's id where that has none. `listed_…` is what the
-    provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, which
-    may be gone once it was recognised as another's money. `confirmed` is false while only an uploaded file tells of
-    it. `outcome` says how it was closed, and `booked_as` the payment or unallocated receipt that a repair has led to.
-    `owner` is who looks after it; `proposed_by` who has asked for its
-    end, `proposed_match` the unallocated receipt that is to be the same money, and `closed_by` who has allowed it.
+    `key` is the provider's number of the money, our receipt's id where that has none, or a settlement's. `listed_…` is
+    what the provider says, or the bank, `booked_…` what we have, each empty where that side has nothing. `receipt` is
+    the id of ours, which may be gone once it was recognised as another's money. `confirmed` is false while only an
+    uploaded file tells of it. `outcome` says how it was closed, and `booked_as` the payment or unallocated receipt that
+    a repair has led to. `owner` is who looks after it; `proposed_by` who has asked for its end, `proposed_match` the
+    unallocated receipt that is to be the same money, and `closed_by` who has allowed it.
     """
 
     class Kind(models.TextChoices):
@@ -228,6 +232,11 @@ class Discrepancy(models.Model):
     def is_unnumbered(self) -> bool:
         """Whether it is about money of ours that has no number there."""
         return bool(self.receipt) and self.key == self.receipt
+
+    @property
+    def settlement(self) -> str:
+        """The id of the settlement that it is about; empty where it is about one movement of money."""
+        return self.key if self.direction == "payout" else ""
 
     @property
     def listed(self) -> Money | None:

@@ -23,8 +23,9 @@ from merchants.models import ProviderAccount
 from payments.providers import REGISTRY
 from payments.providers.statements import StatementPage, Statements, Window
 from payments.services import connections
-from reconciliation import concluding, filing, matching, repairs, staging, uploads
-from reconciliation.models import Run, Upload
+from reconciliation import concluding, filing, matching, repairs, settlement_lines, settlements, staging, uploads
+from reconciliation.matching import Found
+from reconciliation.models import Purpose, Run, Upload
 from reconciliation.progress import find, lock, store
 
 Phase, Occasion = Run.Phase, Run.Occasion
@@ -242,18 +243,28 @@ def _match(run: Run) -> Run:
     with transaction.atomic():
         locked = lock(run)
         if locked.phase == Phase.MATCHING:
-            found = matching.match(locked, _declared(locked))
+            found = _compare(locked)
             locked.counts, locked.totals = found.counts, found.totals
             locked.phase = Phase.REPAIRING
             store(locked)
     return locked
 
 
+def _compare(run: Run) -> Found:
+    """A bank's statement tells of payouts, and of nothing that a receipt is about."""
+    if run.upload is None:
+        return matching.match(run, _declared(run))
+    if run.upload.purpose == Purpose.BANK:
+        return settlement_lines.take_in_bank(run)
+    settlement_lines.take_in_report(run)
+    return matching.match(run, _declared(run))
+
+
 def _repair(run: Run) -> Run:
     """Some of the account's open cases, those of earlier runs too; after the last of them the run is concluded."""
     last = repairs.repair_some(run, after=run.cursor)
-    if not last and run.upload is None:
-        repairs.conclude_unlisted(run.account, _declared(run))
+    if not last:
+        _look_back(run)
     with transaction.atomic():
         locked = lock(run)
         if locked.phase != Phase.REPAIRING or locked.cursor != run.cursor:
@@ -262,6 +273,14 @@ def _repair(run: Run) -> Run:
             locked.cursor = last
             return store(locked)
         return concluding.conclude(locked, _declared(locked))
+
+
+def _look_back(run: Run) -> None:
+    """What is not about a line of this run, but may be over or agree now."""
+    if run.upload is None:
+        repairs.conclude_unlisted(run.account, _declared(run))
+    if run.occasion != Occasion.OFTEN:
+        settlements.weigh_all(run)
 
 
 _STEPS: dict[str, Callable[[Run], Run]] = {

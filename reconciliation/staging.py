@@ -38,9 +38,13 @@ def stage(run: str, lines: Iterable[StatementLine]) -> int:
 
 
 def stage_file(run: str, lines: Iterable[FileLine]) -> int:
-    """The same for lines of a file, which may name the payout that they belong to."""
-    rows = ((*_row(run, told.line), told.settlement) for told in lines)
-    return copy(StagedLine, (*_COLUMNS, "settlement"), rows)
+    """The same for lines of a file, which may name the payout that they belong to, or be one."""
+    return copy(StagedLine, (*_COLUMNS, "settlement"), (_file_row(run, told) for told in lines))
+
+
+def _file_row(run: str, told: FileLine) -> tuple[Any, ...]:
+    row = _row(run, told.line)
+    return (row[0], told.kind, *row[2:], told.settlement)
 
 
 def _row(run: str, line: StatementLine) -> tuple[Any, ...]:

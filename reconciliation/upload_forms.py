@@ -118,7 +118,7 @@ class MappingForm(forms.Form):
     types = forms.CharField(
         required=False,
         help_text="On each line a word of the column Type: `Buy Goods = payment`, `Reversal = refund`, "
-        "`Charge = ignored`. A line with another word is told as unreadable.",
+        "`Charge = fee`, `Withdrawal = payout`, `Note = ignored`. A line with another word is told as unreadable.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
     )
     states = forms.CharField(

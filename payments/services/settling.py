@@ -1,5 +1,7 @@
 """A provider has paid out what a payment came to."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
@@ -7,6 +9,9 @@ from django.db import transaction
 from core.errors import Conflict
 from core.money import Money
 from events.transitions import record
+from ledger.facts import Fact, Phase
+from ledger.models import Transfer
+from ledger.posting import Books, post, reference
 from payments.models import Payment
 from payments.providers.base import ReceiptKind
 from payments.services import posting
@@ -39,3 +44,47 @@ def _net(payment: Payment) -> Money:
     if payment.net_amount is None:
         return Money(payment.captured_amount, payment.currency)
     return Money(payment.net_amount, payment.settlement_currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A payout of a provider, all of whose lines are settled by it. `source` is the id of the row that is the fact."""
+
+    source: str
+    books: Books
+    number: str
+    on: date
+
+
+def payments_of(account: str, numbers: Iterable[str]) -> list[str]:
+    """The payments whose captures have these numbers at the provider."""
+    found = Payment.objects.filter(
+        attempts__receipts__account=account,
+        attempts__receipts__provider_money_id__in=list(numbers),
+        attempts__receipts__kind=ReceiptKind.CAPTURE,
+    )
+    return sorted(set(found.values_list("pk", flat=True)))
+
+
+def settled_by_hand(payments: Sequence[str]) -> set[str]:
+    """Those of the payments that `settle_payment` has posted: a payout must not post them once more."""
+    references = {reference(Fact.PAYMENT_SETTLED, payment, Phase.POSTED): payment for payment in payments}
+    posted = Transfer.objects.filter(reference__in=list(references)).values_list("reference", flat=True)
+    return {references[told] for told in posted}
+
+
+def settle_payout(payout: Payout, *, payments: Sequence[str], net: Money) -> None:
+    """Post what has come at the bank, `net`, less than nothing where it has gone; and mark the payments as settled.
+
+    Once for each source; in the caller's transaction, which has locked the payments (`lock_payments`).
+    """
+    Payment.objects.filter(pk__in=payments, is_settled=False).update(
+        is_settled=True, settlement_reference=payout.number, settles_on=payout.on
+    )
+    fact = Fact.SETTLEMENT_PAID if net.amount >= 0 else Fact.SETTLEMENT_COLLECTED
+    post(fact, Money(abs(net.amount), net.currency), books=payout.books, source=payout.source, cause=payout.source)
+
+
+def lock_payments(payments: Sequence[str]) -> None:
+    """In the order of their ids, so that no two settlements wait for each other."""
+    list(Payment.objects.select_for_update().filter(pk__in=payments).order_by("pk").values_list("pk"))
