@@ -17,7 +17,7 @@ from reconciliation import cases, runs
 from reconciliation.admin_settlements import SettlementAdmin as SettlementAdmin
 from reconciliation.admin_uploads import UploadAdmin as UploadAdmin
 from reconciliation.models import Discrepancy, Run
-from reconciliation.presentation import unreadable
+from reconciliation.presentation import told_counts, unreadable
 
 _MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
 _ACCOUNT = column("account", lambda row: link(row.account_id, str(row.account)))
@@ -36,10 +36,6 @@ def _age(case: Discrepancy) -> str:
     """In whole hours, until it was closed."""
     hours = int(((case.closed_at or clock.now()) - case.found_at).total_seconds() // 3600)
     return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h"
-
-
-def _counts(run: Run) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts.items() if count) or "-"
 
 
 class MatchForm(ReasonForm):
@@ -62,7 +58,7 @@ class RunAdmin(ReadOnlyAdmin):
         _ACCOUNT,
         "occasion",
         "phase",
-        column("found", _counts),
+        column("found", told_counts),
         "repaired",
         column("took", lambda row: str(row.took or "-").partition(".")[0]),
         MODE,
@@ -75,7 +71,7 @@ class RunAdmin(ReadOnlyAdmin):
         ("id", "occasion", "phase"),
         (_ACCOUNT, _MERCHANT, MODE),
         (moment_column("since"), moment_column("until")),
-        (column("found", _counts), "repaired", "pages", "lines"),
+        (column("found", told_counts), "repaired", "pages", "lines"),
         (column("totals", _totals), column("lines that could not be read", unreadable)),
         (moment_column("started_at"), moment_column("finished_at"), "by"),
         column("file", lambda row: link(row.upload_id) if row.upload_id else "-"),
@@ -118,7 +114,8 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "kind", "livemode")
     search_help_text = "exactly: an id, the provider's number of the money, an account, or a run"
     fields = (
-        ("id", "kind", "outcome"),
+        "id",
+        ("kind", "outcome"),
         (column("listed", lambda row: str(row.listed or "-")), column("booked", lambda row: str(row.booked or "-"))),
         ("direction", "listed_fee", "booked_fee"),
         column("told by", lambda row: "the provider's own list" if row.confirmed else "an uploaded file alone"),

@@ -66,7 +66,8 @@ class SettlementAdmin(ReadOnlyAdmin):
     list_filter = (("settled_at", admin.EmptyFieldListFilter), "bank_missed", "currency", "livemode")
     search_help_text = "exactly: an id, the provider's number of a settlement or of a line of one, or an account"
     fields = (
-        ("id", "number", STANDS),
+        "id",
+        ("number", STANDS),
         (column("account", lambda row: link(row.account_id, str(row.account))), MODE),
         (column("merchant", lambda row: link(row.merchant_id, row.merchant.name)), moment_column("paid_at")),
         (column("settled", lambda row: _money(row, row.settled_amount)), moment_column("settled_at", title="at")),
@@ -159,5 +160,7 @@ def _lines(row: Settlement) -> SafeString:
         for line in lines[:_LISTED]
     ]
     count = lines.count()
-    more = f"The first {_LISTED} of {count:,}." if count > _LISTED else ""
-    return format_html('{}<p class="mt-3 text-subtle">{}</p>', table(("number", "kind", "amount", "fee"), rows), more)
+    if count <= _LISTED:
+        return table(("number", "kind", "amount", "fee"), rows)
+    more = f"The first {_LISTED} of {count:,}."
+    return format_html('{}<p class="mt-10 text-subtle">{}</p>', table(("number", "kind", "amount", "fee"), rows), more)

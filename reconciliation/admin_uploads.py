@@ -25,7 +25,8 @@ from reconciliation.files import Broken, Row
 from reconciliation.filing import find_header
 from reconciliation.mapping import Reading, Unreadable, as_text
 from reconciliation.models import Run, UnreadableLine, Upload
-from reconciliation.upload_forms import MappingForm, UploadForm, initial
+from reconciliation.presentation import told_counts
+from reconciliation.upload_forms import CALLED, MappingForm, UploadForm, initial
 
 _LISTED = 50
 _REFRESH_SECONDS = "5"
@@ -74,7 +75,8 @@ class UploadAdmin(FormAdmin):
     list_filter = ("purpose", "is_cut", "livemode")
     search_help_text = "exactly: an id, an account, or a run"
     fields = (
-        ("id", "name", "purpose"),
+        "id",
+        ("name", "purpose"),
         (column("account", lambda row: link(row.account_id, str(row.account))), MODE),
         (column("merchant", lambda row: link(row.merchant_id, row.merchant.name)), "by"),
         (column("came_to", _came_to, title="came to"), column("run", lambda row: link(row.run) if row.run else "-")),
@@ -155,7 +157,7 @@ class UploadAdmin(FormAdmin):
         run = _run(row)
         yield "How it is read", self._progress(row, run)
         if row.unreadable:
-            yield f"{row.unreadable:,} lines could not be read", self._told_unreadable(row)
+            yield f"Lines that could not be read: {row.unreadable:,}", self._told_unreadable(row)
         yield "History", timeline(moments([row.pk]))
 
     def _progress(self, row: Upload, run: Run | None) -> SafeString:
@@ -166,6 +168,7 @@ class UploadAdmin(FormAdmin):
                 "run": run,
                 "run_url": page_of(run.pk) if run else "",
                 "share": _share(row, run) if run else 0,
+                "found": told_counts(run) if run and run.counts else "",
                 "is_open": bool(run and run.phase != Run.Phase.FINISHED),
                 "mapping_url": "" if row.forgotten_at else _page(row, "mapping"),
             },
@@ -174,7 +177,7 @@ class UploadAdmin(FormAdmin):
     def _told_unreadable(self, row: Upload) -> SafeString:
         lines = row.unreadable_lines.order_by("number").values_list("number", "reason")[:_LISTED]
         return format_html(
-            '{}<p class="mt-4"><a class="text-link" href="{}">All of them as CSV</a></p>',
+            '{}<p class="mt-10"><a class="text-link" href="{}">All of them as CSV</a></p>',
             table(("line", "why"), lines),
             _page(row, "unreadable"),
         )
@@ -288,6 +291,6 @@ def _read(reading: Reading, cells: Any, places: Any, number: int) -> list[Any]:
         return [badge("ignored"), *[""] * 7]
     line = told.line
     return [
-        badge(line.kind), line.provider_money_id or "-", str(line.money), str(line.fee or "-"), line.reference or "-",
-        told.settlement or "-", badge(line.word), moment(line.at),
+        badge(CALLED.get(told.kind, told.kind)), line.provider_money_id or "-", str(line.money), str(line.fee or "-"),
+        line.reference or "-", told.settlement or "-", badge(line.word), moment(line.at),
     ]  # fmt: skip

@@ -31,10 +31,14 @@ _HEADER_WITHIN = 50
 
 @dataclass(slots=True)
 class _Piece:
-    """Of some rows: the lines that were read, those that were not and why, and the last row's place."""
+    """Of some rows: the lines that were read, those that were not and why, and the last row's place.
+
+    `named` has the provider's numbers of the unreadable ones, as far as those could be read.
+    """
 
     lines: list[FileLine] = field(default_factory=list)
     unreadable: list[tuple[int, str]] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
     rows: int = 0
     last: int = 0
 
@@ -44,12 +48,11 @@ class _TooLong(Exception):
 
 
 def declared(upload: Upload) -> Statements:
-    """What the file lists. One that is cut, or has no times, tells of nothing that it does not have."""
+    """What the file lists. One that is cut tells of nothing that it does not have."""
     reading = Reading.of(upload.reading or {})
     provider = REGISTRY[upload.account.provider].capabilities.statements
-    tells_all = not upload.is_cut and (reading.time or upload.covers_from)
     return Statements(
-        kinds=reading.kinds if tells_all else frozenset(),
+        kinds=frozenset() if upload.is_cut else reading.kinds,
         reach=_FOR_EVER,
         late=provider.late if provider else timedelta(hours=1),
         zone=reading.zone,
@@ -133,6 +136,8 @@ def _take(piece: _Piece, reading: Reading, places: Places, number: int, cells: S
         line = reading.line(cells, places, number)
     except Unreadable as fault:
         piece.unreadable.append((number, str(fault)))
+        if named := reading.number_of(cells, places):
+            piece.named.append(named)
         return
     if line is not None:
         piece.lines.append(line)
@@ -148,6 +153,7 @@ def _keep(run: Run, piece: _Piece) -> tuple[Run, bool]:
         if (locked.phase, locked.cursor) != (Run.Phase.READING, run.cursor):
             return locked, False
         locked.lines += staging.stage_file(locked.pk, piece.lines)
+        staging.stage_unreadable(locked.pk, piece.named)
         locked.pages += 1
         locked.cursor, locked.read_at = str(piece.last), clock.now()
         _keep_unreadable(locked, piece.unreadable)
@@ -191,12 +197,15 @@ def _refuse(run: Run, told: str) -> Run:
 
 
 def _window(run: Run, upload: Upload) -> tuple[datetime, datetime]:
-    """The days that the file was said to cover; else from its first line to its last."""
+    """The days that the file was said to cover; else from its first line to its last. A moment where neither tells."""
     zone = ZoneInfo(Reading.of(upload.reading or {}).zone)
     told = StagedLine.objects.filter(run=run.pk).aggregate(first=Min("at"), last=Max("at"))
-    since, until = told["first"] or upload.account.created_at, told["last"] or clock.now()
+    since, until = told["first"], told["last"]
     if upload.covers_from:
         since = datetime.combine(upload.covers_from, datetime.min.time(), zone)
     if upload.covers_until:
         until = datetime.combine(upload.covers_until + timedelta(days=1), datetime.min.time(), zone)
+    if since is None or until is None:
+        until = since or until or clock.now()
+        since = until - timedelta(seconds=1)
     return since, max(until, since + timedelta(seconds=1))

@@ -170,6 +170,14 @@ class Reading:
         )
         return FileLine(line, kind or line.kind.value, self._text(row, "settlement"), place)
 
+    def number_of(self, cells: Sequence[Cell], places: Places) -> str:
+        """The number alone, of a line that cannot be read otherwise; empty where it has none."""
+        at = places.at.get("number", len(cells))
+        try:
+            return self._text({"number": cells[at]}, "number") if at < len(cells) else ""
+        except Unreadable:
+            return ""
+
     def _kind(self, row: Mapping[str, Cell]) -> str:
         if not self.type:
             return ""

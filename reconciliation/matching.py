@@ -48,6 +48,7 @@ def match(run: Run, declared: Statements) -> Found:
         cursor.execute("ANALYZE judged")
         if run.upload_id:
             cursor.execute(_BOOKED_EARLIER, {"account": run.account_id})
+            cursor.execute(_UNREADABLE, {"run": run.pk})
         found = Found(_counts(cursor), _totals(cursor))
         # Before the new cases are there: the planner knows of the earlier ones only.
         told = {"account": run.account_id, "now": clock.now(), "is_file": run.upload_id is not None}
@@ -172,6 +173,13 @@ FROM {Receipt._meta.db_table} AS ours
 WHERE judged.finding IN ('missing_here', 'nothing') AND ours.account_id = %(account)s
     AND ours.provider_money_id = judged.key
 """  # noqa: S608  (names from models)
+
+_UNREADABLE = f"""
+DELETE FROM judged USING {StagedLine._meta.db_table} AS unread
+WHERE judged.finding = 'missing_there' AND unread.run = %(run)s AND unread.kind = '{staging.UNREADABLE}'
+    AND unread.provider_money_id = judged.key
+"""  # noqa: S608  (names from models)
+"""The file has the number, in a line that could not be read: nobody can tell what it says of it."""
 
 _FROM_FILES = f"SELECT id FROM {Run._meta.db_table} WHERE account_id = %(account)s AND upload_id IS NOT NULL"  # noqa: S608
 

@@ -3,6 +3,8 @@
 A file brings lines; nothing is posted before all three sides agree, or two people have said so.
 """
 
+import logging
+
 from django.db import transaction
 from django.db.models import Count, Max, Q, Sum
 
@@ -18,6 +20,8 @@ from reconciliation import settled_books, settlement_lines
 from reconciliation.concluding import BY
 from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine
 
+logger = logging.getLogger(__name__)
+
 _COUNTED = (
     "paid_at", "lines", "unbooked", "listed_gross", "listed_refunds", "listed_fees", "paid_out", "booked_gross",
     "booked_refunds", "booked_fees", "bank_amount", "bank_at", "left_over",
@@ -26,7 +30,10 @@ _PAYOUT = "payout"
 
 
 def weigh_all(run: Run) -> None:
-    """Compare every settlement of the run's account that is open, is not even, or that the run has told of."""
+    """Compare every settlement of the run's account that is open, is not even, or that the run has told of.
+
+    One that fails is left for a person, and keeps no other waiting.
+    """
     settlement_lines.link(run.account)
     told = StagedLine.objects.filter(run=run.pk).exclude(settlement="").values("settlement")
     waiting = Settlement.objects.filter(
@@ -34,8 +41,13 @@ def weigh_all(run: Run) -> None:
         account=run.account_id,
     )
     for public_id in sorted(set(waiting.values_list("pk", flat=True))):
-        with transaction.atomic():
-            weigh(find(public_id))
+        try:
+            with transaction.atomic():
+                weigh(find(public_id))
+        except Exception:
+            logger.exception("weighing a settlement failed", extra={"settlement": public_id})
+            failed = Settlement.objects.get(pk=public_id)
+            attention.raise_for(failed, Attention.Reason.FAILING, "comparing or posting this settlement fails")
 
 
 def find(public_id: str) -> Settlement:
@@ -54,6 +66,7 @@ def weigh(settlement: Settlement) -> None:
         settle(settlement, amount=settlement.listed_net, by=BY)
     else:
         _open_cases(settlement)
+    attention.settle(settlement, Attention.Reason.FAILING, by=BY)
 
 
 def settle(settlement: Settlement, *, amount: int, by: str) -> None:

@@ -18,6 +18,8 @@ _COLUMNS = (
     "payer_hint", "fee_amount", "fee_currency",
 )  # fmt: skip
 _MANY = 10_000
+UNREADABLE = "unread"
+"""In place of a line's kind."""
 
 
 def copy(kind: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -40,6 +42,12 @@ def stage(run: str, lines: Iterable[StatementLine]) -> int:
 def stage_file(run: str, lines: Iterable[FileLine]) -> int:
     """The same for lines of a file, which may name the payout that they belong to, or be one."""
     return copy(StagedLine, (*_COLUMNS, "settlement"), (_file_row(run, told) for told in lines))
+
+
+def stage_unreadable(run: str, numbers: Iterable[str]) -> int:
+    """Numbers that a file has, in lines of which nothing else is known: their money is not missed there."""
+    unknown = (0, "", "", "unknown", "", None, "", None, "")
+    return copy(StagedLine, _COLUMNS, ((run, UNREADABLE, number, *unknown) for number in numbers))
 
 
 def _file_row(run: str, told: FileLine) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from reconciliation.models import Purpose
 from reconciliation.uploads import Covered
 
 _PAYMENT = "payment"
+CALLED = {ReceiptKind.CAPTURE.value: _PAYMENT}
 """What people call a capture."""
 
 
@@ -146,7 +147,7 @@ class MappingForm(forms.Form):
 def initial(reading: Reading) -> dict[str, Any]:
     """What the form begins with, of a mapping that there is."""
     written = reading.written()
-    types = {word: _PAYMENT if ours == ReceiptKind.CAPTURE else ours for word, ours in reading.types.items()}
+    types = {word: CALLED.get(ours, ours) for word, ours in reading.types.items()}
     return written | {
         "types": _lines(types),
         "states": _lines(dict(reading.states)),

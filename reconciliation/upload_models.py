@@ -75,6 +75,7 @@ class Upload(models.Model):
             models.CheckConstraint(condition=Q(purpose__in=["provider", "bank"]), name="upload_purpose_is_known"),
             models.UniqueConstraint(fields=["account", "purpose", "digest"], name="one_upload_per_file"),
         ]
+        verbose_name = "uploaded statement"
         indexes = [models.Index(fields=["created_at"], name="upload_kept", condition=Q(forgotten_at__isnull=True))]
         permissions = [("map_upload", "Can say how the columns of uploaded statements are read")]
 

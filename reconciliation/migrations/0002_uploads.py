@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
                 ("forgotten_at", models.DateTimeField(null=True)),
             ],
             options={
+                "verbose_name": "uploaded statement",
                 "permissions": [("map_upload", "Can say how the columns of uploaded statements are read")],
             },
         ),

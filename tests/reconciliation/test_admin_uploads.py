@@ -48,7 +48,12 @@ def test_a_first_file_leads_to_its_columns_and_from_there_it_is_read(account):
     assert client.post(answer.url, FORM | {"save": ""}).url == staff.page(upload)
     work.drain(runs.QUEUE)
     told = client.get(staff.page(upload)).text
-    for word in ("1 line read", "1 lines could not be read", "amount: is not written as the mapping says"):
+    for word in (
+        "1 line read",
+        "Lines that could not be read: 1",
+        "Found: 1 lines, 1 missing here.",
+        "amount: is not written as the mapping says",
+    ):
         assert word in told
 
 

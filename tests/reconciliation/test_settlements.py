@@ -274,6 +274,21 @@ def test_a_second_transfer_of_a_settled_payout_is_named(account):
     assert Transfer.objects.filter(fact="settlement_paid").count() == 1
 
 
+def test_a_settlement_that_cannot_be_posted_keeps_no_other_waiting_and_is_shown(account):
+    captured(account, "A1", 10_000)
+    captured(account, "A2", 20_000)
+    report(account, ("A1", "100.00", "", "PO-77", "Sale"), ("A2", "200.00", "", "PO-78", "Sale"))
+    first, second = Settlement.objects.order_by("number")
+    with transaction.atomic():
+        books = posting.Books(account.merchant_id, account.pk, livemode=False)
+        posting.post(Fact.SETTLEMENT_PAID, Money(1, "KES"), books=books, source=first.pk, cause=first.pk)
+    bank(account, ("100.00", "", "PO-77", 6), ("200.00", "", "PO-78", 6))
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.settled_at, second.settled_amount) == (None, 20_000)
+    assert (first.pk, "failing") in attention()
+
+
 def test_runs_that_only_look_often_leave_settlements_alone(account):
     report(account, *usual(account))
     begun = runs.begin(account, occasion=Run.Occasion.OFTEN, by="test")

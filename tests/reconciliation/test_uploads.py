@@ -24,8 +24,8 @@ from reconciliation.models import Discrepancy, Run, StagedLine, UnreadableLine, 
 from reconciliation.uploads import Covered
 from tests import factories
 from tests.payments.world import attention, audit_of
+from tests.reconciliation.files import ALL, READING, csv_of, given, keep, line_of, read, reread, sheet_of
 from tests.reconciliation.files import HEADER as HEADER_LINE
-from tests.reconciliation.files import READING, csv_of, given, keep, line_of, read, reread, sheet_of
 from tests.reconciliation.runs import booked, cases, line, match_listed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -192,6 +192,31 @@ def test_what_was_booked_within_the_days_that_a_file_covers_is_missed_there(acco
     assert attention() == [(account.pk, "discrepancy")]
 
 
+def test_money_whose_line_could_not_be_read_is_not_missed(account):
+    booked(account, "A1")
+    booked(account, "A2")
+    today = clock.now().date()
+    covered = Covered(today - timedelta(days=2), today)
+    run = read(account, csv_of(line_of("A1", "lots"), line_of("", "1.00")), covered=covered)
+    assert (run.counts["missing_there"], cases()) == (1, [("missing_there", "A2", "open")])
+    assert run.totals == {"KES": {"listed": 0, "booked": 25_000, "repaired": 0}}
+
+
+@pytest.mark.parametrize("covered", [ALL, Covered(date(2026, 1, 1), None), Covered(None, date(2026, 11, 20))])
+def test_a_file_that_does_not_say_of_which_time_it_is_misses_nothing(account, covered):
+    booked(account, "A1")
+    for content in (csv_of(), csv_of(line_of("A1", "lots"))):
+        run = read(account, content, covered=covered)
+        assert (run.phase, run.counts["missing_there"], cases()) == ("finished", 0, [])
+
+
+def test_what_only_a_file_told_of_is_explained_once_it_is_booked(account):
+    read(account, csv_of(line_of("A1", at=at(6))))
+    booked(account, "A1")
+    read(account, csv_of(line_of("A2", at=at(6))))
+    assert cases() == [("missing_here", "A1", "explained"), ("missing_here", "A2", "open")]
+
+
 def test_a_line_whose_money_was_booked_long_before_is_no_news(account):
     booked(account, "A1", created_at=clock.now() - timedelta(days=90))
     booked(account, "A2", 100, created_at=clock.now() - timedelta(days=90))
@@ -320,14 +345,16 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_file_doubles_nothing_and_the
     before = int(run.cursor)
     assert (run.phase, 0 < before < LINES) == ("reading", True)
     assert run.lines + upload.unreadable == before - 1
-    assert StagedLine.objects.filter(run=run.pk).count() == run.lines
+    assert StagedLine.objects.filter(run=run.pk, kind="capture").count() == run.lines
 
     with clock.shifted(house.WORK_LEASE + timedelta(minutes=1)):
         work.drain(runs.QUEUE)
     run.refresh_from_db()
     upload.refresh_from_db()
     assert (run.phase, run.lines, upload.unreadable, run.counts["lines"]) == ("finished", 54_000, 6_000, 54_000)
-    assert StagedLine.objects.filter(run=run.pk).values("provider_money_id").distinct().count() == 54_000
+    assert (
+        StagedLine.objects.filter(run=run.pk, kind="capture").values("provider_money_id").distinct().count() == 54_000
+    )
     assert UnreadableLine.objects.filter(upload=upload).count() == 6_000
 
 
