@@ -3,6 +3,7 @@
 A run whose worker was killed goes on behind the last piece that was kept: rows before it are passed over, not read.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -60,10 +61,14 @@ def declared(upload: Upload) -> Statements:
 
 
 def read_some(run: Run, upload: Upload) -> Run:
-    """Some pieces of the file, for as long as a turn may take; at its end the run goes on to compare."""
-    ends_at = time.monotonic() + _READS_SECONDS
-    run = _begun(run)
-    if run.phase != Run.Phase.READING:
+    """Some pieces of the file, for as long as a turn may take; at its end the run goes on to compare.
+
+    A workbook is read to its end at once: to pass over its first rows takes as long as to read them.
+    """
+    takes = math.inf if upload.format == Upload.Format.XLSX else _READS_SECONDS
+    ends_at = time.monotonic() + takes
+    claim, run = run.claim, _begun(run)
+    if run.phase != Run.Phase.READING or run.claim != claim:
         return run
     reading = Reading.of(upload.reading or {})
     try:
@@ -147,11 +152,12 @@ def _take(piece: _Piece, reading: Reading, places: Places, number: int, cells: S
 
 
 def _keep(run: Run, piece: _Piece) -> tuple[Run, bool]:
-    """The piece, and where to go on; False where somebody else has read it meanwhile."""
+    """The piece, and where to go on, with a lease of its own; False where somebody else has taken the run over."""
     with transaction.atomic():
         locked = progress.lock(run)
-        if (locked.phase, locked.cursor) != (Run.Phase.READING, run.cursor):
+        if (locked.phase, locked.cursor, locked.claim) != (Run.Phase.READING, run.cursor, run.claim):
             return locked, False
+        Run.objects.filter(pk=run.pk, claim__isnull=False).update(due_at=clock.now() + settings.WORK_LEASE)
         locked.lines += staging.stage_file(locked.pk, piece.lines)
         staging.stage_unreadable(locked.pk, piece.named)
         locked.pages += 1

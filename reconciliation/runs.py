@@ -139,7 +139,7 @@ def pursue(row: Run) -> None:
     ends_at = time.monotonic() + _TURN_SECONDS
     run = find(row)
     try:
-        while run.phase != Phase.FINISHED and time.monotonic() < ends_at:
+        while run.phase != Phase.FINISHED and run.claim == row.claim and time.monotonic() < ends_at:
             run = _STEPS[run.phase](run)
     except (NothingCreated, OutcomeUnknown) as fault:
         _put_off(row, str(fault))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from events.models import Approval
 from payments.models import Receipt, UnallocatedReceipt
 from payments.providers.base import Word
 from reconciliation import cases as people
-from reconciliation import repairs, runs, staging, uploads
+from reconciliation import filing, progress, repairs, runs, staging, uploads
 from reconciliation.mapping import Reading
 from reconciliation.models import Discrepancy, Run, StagedLine, UnreadableLine, Upload, UploadPiece
 from reconciliation.uploads import Covered
@@ -375,6 +376,33 @@ def kill_in_the_middle(run):
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
+
+
+def claimed(run):
+    """The run as the worker has it that has just claimed it."""
+    Run.objects.filter(pk=run.pk).update(claim=uuid.uuid4(), due_at=clock.now() + timedelta(seconds=1))
+    return progress.find(run)
+
+
+def mapped(account, content):
+    upload = keep(account, content)
+    uploads.save_mapping(upload, Reading.of(READING | {"time": "", "reference": ""}), by="staff:amina")
+    return runs.begin_file(upload, by="staff:amina")
+
+
+def test_who_reads_a_long_file_keeps_its_lease(account):
+    run = claimed(mapped(account, sheet_of(["Receipt", "Paid in"], *[[f"A{n}", 5] for n in range(5_100)])))
+    read_on = filing.read_some(run, run.upload)
+    assert (read_on.phase, read_on.lines) == ("matching", 5_100)
+    run.refresh_from_db()
+    assert run.due_at > clock.now() + house.WORK_LEASE / 2
+
+
+def test_who_has_lost_the_lease_keeps_nothing_more(account):
+    late = claimed(mapped(account, csv_of(line_of("A1"))))
+    claimed(late)
+    assert filing.read_some(late, late.upload).lines == 0
+    assert StagedLine.objects.count() == 0
 
 
 def test_lines_of_a_file_are_forgotten_like_others(account, settings):
