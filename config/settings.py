@@ -196,6 +196,8 @@ STATEMENT_LINES_KEPT = timedelta(days=1)
 """How long the lines of a finished reconciliation run stay; what was found in them stays for ever."""
 STATEMENT_FILES_KEPT = timedelta(days=7)
 """How long the contents of uploaded statements stay; that they were uploaded stays for ever."""
+BANK_LINES_KEPT = timedelta(days=90)
+"""How long lines of a bank's statement stay that are no settlement's: they tell of what is none of ours."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)
 AUDIT_BATCH_SECONDS = env.float("AUDIT_BATCH_SECONDS", default=1.0)
 """How long audit rows of reads may wait to be written together; a process that is killed loses them. 0: not at all."""

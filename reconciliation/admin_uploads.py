@@ -211,7 +211,7 @@ class UploadAdmin(FormAdmin):
         form, reading = _asked(request, upload)
         if reading is not None and "save" in request.POST and self._saved(request, upload, form, reading):
             return HttpResponseRedirect(page_of(upload.pk))
-        rows = uploads.first_rows(upload, delimiter=reading.delimiter if reading else "", most=_ROWS_LOOKED_AT)
+        rows = _looked_at(upload, reading) if upload.by == staff(request) else []
         context = {
             **self.admin_site.each_context(request),
             "title": "How its columns are read",
@@ -220,8 +220,8 @@ class UploadAdmin(FormAdmin):
             "back": page_of(upload.pk),
             "opts": self.opts,
             "columns": _columns(rows),
-            "first": _drawn(rows[:11]),
-            "told": _preview(rows, reading) if reading else None,
+            "first": _drawn(rows[:11]) if rows else "",
+            "told": _preview(rows, reading) if reading and rows else None,
         }
         return TemplateResponse(request, "admin/reconciliation/mapping.html", context)
 
@@ -253,6 +253,11 @@ def _asked(request: HttpRequest, upload: Upload) -> tuple[MappingForm, Reading |
     except ValueError as fault:
         refuse(form, fault)
         return form, None
+
+
+def _looked_at(upload: Upload, reading: Reading | None) -> list[Row]:
+    """The first rows, for whoever has uploaded them alone: they may name payers."""
+    return uploads.first_rows(upload, delimiter=reading.delimiter if reading else "", most=_ROWS_LOOKED_AT)
 
 
 def _page(upload: Upload, name: str) -> str:

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 
-from core.database import insert_ignoring
+from core import clock, ids
+from core.database import delete_in_batches, insert_ignoring
 from merchants.models import ProviderAccount
 from reconciliation.matching import Found
 from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine
@@ -94,6 +96,12 @@ FROM ({_BANK_LINES}) AS told
 JOIN {BankLine._meta.db_table} AS known ON known.account_id = %(account)s AND known.key = told.key
 GROUP BY told.currency
 """  # noqa: S608  (names from models)
+
+
+def purge() -> int:
+    """Forget the bank's lines that nothing has explained for a long time; how many."""
+    before = ids.first_id("upl", clock.now() - settings.BANK_LINES_KEPT)
+    return delete_in_batches(BankLine.objects.filter(settlement=None, upload__lt=before))
 
 
 def link(account: ProviderAccount) -> None:

@@ -72,7 +72,7 @@ def weigh(settlement: Settlement) -> None:
 def settle(settlement: Settlement, *, amount: int, by: str) -> None:
     """Post `amount` as what the locked settlement came to, but for what staff had recorded payment by payment."""
     numbers = SettlementLine.objects.filter(settlement=settlement, kind="capture")
-    payments = settling.payments_of(settlement.account_id, numbers.values_list("provider_money_id", flat=True))
+    payments = settling.payments_of(settlement.account_id, numbers.values("provider_money_id"))
     settling.lock_payments(payments)
     # Counted again under the locks: somebody may have recorded one of the payments as settled just now.
     books = _count(settlement)

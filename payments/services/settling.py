@@ -1,21 +1,24 @@
 """A provider has paid out what a payment came to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from core.errors import Conflict
 from core.money import Money
 from events.transitions import record
-from ledger.facts import Fact, Phase
-from ledger.models import Transfer
-from ledger.posting import Books, post, reference
+from ledger.facts import Fact
+from ledger.posting import Books, post
 from payments.models import Payment
 from payments.providers.base import ReceiptKind
 from payments.services import posting
 from payments.services.locking import lock_attempt
+
+_AT_ONCE = 1000
 
 
 def settle_payment(payment: Payment, *, reference: str, on: date) -> Money:
@@ -56,21 +59,17 @@ class Payout:
     on: date
 
 
-def payments_of(account: str, numbers: Iterable[str]) -> list[str]:
-    """The payments whose captures have these numbers at the provider."""
+def payments_of(account: str, numbers: "QuerySet[Any, Any]") -> list[str]:
+    """The payments whose captures have these numbers at the provider, in the order of their ids.
+
+    `numbers` is a query of them: a payout may have more lines than a statement takes as parameters.
+    """
     found = Payment.objects.filter(
         attempts__receipts__account=account,
-        attempts__receipts__provider_money_id__in=list(numbers),
+        attempts__receipts__provider_money_id__in=numbers,
         attempts__receipts__kind=ReceiptKind.CAPTURE,
     )
-    return sorted(set(found.values_list("pk", flat=True)))
-
-
-def settled_by_hand(payments: Sequence[str]) -> set[str]:
-    """Those of the payments that `settle_payment` has posted: a payout must not post them once more."""
-    references = {reference(Fact.PAYMENT_SETTLED, payment, Phase.POSTED): payment for payment in payments}
-    posted = Transfer.objects.filter(reference__in=list(references)).values_list("reference", flat=True)
-    return {references[told] for told in posted}
+    return sorted(set(found.order_by().values_list("pk", flat=True)))
 
 
 def settle_payout(payout: Payout, *, payments: Sequence[str], net: Money) -> None:
@@ -78,13 +77,19 @@ def settle_payout(payout: Payout, *, payments: Sequence[str], net: Money) -> Non
 
     Once for each source; in the caller's transaction, which has locked the payments (`lock_payments`).
     """
-    Payment.objects.filter(pk__in=payments, is_settled=False).update(
-        is_settled=True, settlement_reference=payout.number, settles_on=payout.on
-    )
+    for some in _in_parts(payments):
+        Payment.objects.filter(pk__in=some, is_settled=False).update(
+            is_settled=True, settlement_reference=payout.number, settles_on=payout.on
+        )
     fact = Fact.SETTLEMENT_PAID if net.amount >= 0 else Fact.SETTLEMENT_COLLECTED
     post(fact, Money(abs(net.amount), net.currency), books=payout.books, source=payout.source, cause=payout.source)
 
 
 def lock_payments(payments: Sequence[str]) -> None:
-    """In the order of their ids, so that no two settlements wait for each other."""
-    list(Payment.objects.select_for_update().filter(pk__in=payments).order_by("pk").values_list("pk"))
+    """In the order that they are given in, so that no two settlements wait for each other."""
+    for some in _in_parts(payments):
+        list(Payment.objects.select_for_update().filter(pk__in=some).order_by("pk").values_list("pk"))
+
+
+def _in_parts(payments: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (payments[first : first + _AT_ONCE] for first in range(0, len(payments), _AT_ONCE))

@@ -57,6 +57,19 @@ def test_a_first_file_leads_to_its_columns_and_from_there_it_is_read(account):
         assert word in told
 
 
+def test_the_rows_of_a_file_are_shown_to_who_uploaded_it_alone(account):
+    upload = keep(account, csv_of(line_of("A1", account="Zawadi")))
+    other = staff.signed_in(*MAY, username="bo")
+    for shown in (
+        other.get(page(upload, "mapping")).text,
+        other.post(page(upload, "mapping"), FORM | {"show": ""}).text,
+    ):
+        assert "only staff:amina, who has uploaded it, sees them here" in shown
+        assert "Zawadi" not in shown
+    assert "Zawadi" in staff.signed_in(*MAY).get(page(upload, "mapping")).text
+    assert other.post(page(upload, "mapping"), FORM | {"save": ""}).url == staff.page(upload)
+
+
 def test_a_file_of_a_mapped_account_is_read_at_once_and_a_second_time_changes_nothing(account):
     mapping_of(account)
     client = staff.signed_in(*MAY)

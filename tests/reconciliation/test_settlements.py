@@ -15,7 +15,7 @@ from ledger.models import Account, Transfer
 from payments.models import Fee, Payment, Receipt
 from payments.providers.base import ReceiptKind
 from payments.services import posting, settling
-from reconciliation import runs, settling_cases, uploads
+from reconciliation import runs, settlement_lines, settling_cases, uploads
 from reconciliation.mapping import Reading
 from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine
 from tests import factories
@@ -272,6 +272,15 @@ def test_a_second_transfer_of_a_settled_payout_is_named(account):
     item = Attention.objects.get(subject=settlement().pk)
     assert item.detail == "the bank has KES 2,570.00 after settlement PO-77"
     assert Transfer.objects.filter(fact="settlement_paid").count() == 1
+
+
+def test_lines_of_the_bank_that_are_no_settlements_are_forgotten(account, settings):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "PO-77", 6), ("1.00", "", "rent of somebody", 6))
+    assert settlement_lines.purge() == 0
+    with clock.shifted(settings.BANK_LINES_KEPT + timedelta(minutes=1)):
+        assert settlement_lines.purge() == 1
+    assert [line.reference for line in BankLine.objects.all()] == ["PO-77"]
 
 
 def test_a_settlement_that_cannot_be_posted_keeps_no_other_waiting_and_is_shown(account):
