@@ -100,7 +100,9 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         "Reconciliation",
         (
             ("reconciliation.discrepancy", "Discrepancies", "difference"),
+            ("reconciliation.settlement", "Settlements", "account_balance_wallet"),
             ("reconciliation.run", "Runs", "published_with_changes"),
+            ("reconciliation.upload", "Uploaded statements", "upload_file"),
         ),
     ),
     (

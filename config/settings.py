@@ -73,6 +73,7 @@ ORDER_DATABASES = configured.parse(env.str("ORDER_DATABASES", default=""))
 """Databases of merchants' tills, by name: a JSON list of `{"name", "url", "merchants", "livemode"}`."""
 DATABASES = {"default": _database(), **configured.connections_to(ORDER_DATABASES.values())}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+FILE_UPLOAD_HANDLERS = ["core.uploads.FromStaffAlone", "django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
@@ -197,6 +198,10 @@ RECONCILED_OFTEN = timedelta(hours=3)
 """How far back the runs of every quarter of an hour look at least; the nightly ones as far as the provider lists."""
 STATEMENT_LINES_KEPT = timedelta(days=1)
 """How long the lines of a finished reconciliation run stay; what was found in them stays for ever."""
+STATEMENT_FILES_KEPT = timedelta(days=7)
+"""How long the contents of uploaded statements stay; that they were uploaded stays for ever."""
+BANK_LINES_KEPT = timedelta(days=90)
+"""How long lines of a bank's statement stay that are no settlement's: they tell of what is none of ours."""
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15)
 """How often an open stream of live events shows that it lives. What has not been taken by the next one cuts it off."""
@@ -220,6 +225,9 @@ KEYS_PER_MERCHANT = env.int("KEYS_PER_MERCHANT", default=100)
 """Current API keys in each mode, beyond which no key makes another."""
 ENDPOINTS_PER_MERCHANT = env.int("ENDPOINTS_PER_MERCHANT", default=50)
 """Enabled webhook endpoints in each mode."""
+STATEMENT_MAX_BYTES = env.int("STATEMENT_MAX_BYTES", default=134_217_728)
+"""Of one uploaded statement; a workbook has at most 32 MB."""
+STATEMENT_MAX_LINES = env.int("STATEMENT_MAX_LINES", default=2_000_000)
 DOWNLOADS_AT_ONCE = env.int("DOWNLOADS_AT_ONCE", default=4)
 """Streamed answers to one merchant in one process: each holds a thread of the web server until it has been read."""
 STREAMS_PER_STORE = env.int("STREAMS_PER_STORE", default=100)

@@ -41,6 +41,8 @@ class Fact(StrEnum):
     FEE_CHARGED = "fee_charged"
     CURRENCY_EXCHANGED = "currency_exchanged"
     PAYMENT_SETTLED = "payment_settled"
+    SETTLEMENT_PAID = "settlement_paid"
+    SETTLEMENT_COLLECTED = "settlement_collected"
     WALLET_FUNDED = "wallet_funded"
     WALLET_RESERVED = "wallet_reserved"
 
@@ -234,6 +236,14 @@ POSTINGS: Mapping[Fact, Posting] = {
     Fact.PAYMENT_SETTLED: Posting(
         "The provider has paid a payment's net out to the merchant's bank.",
         (_posted(_debit(Kind.MERCHANT_PAYABLE), _credit(Kind.PROVIDER_CLEARING)),),
+    ),
+    Fact.SETTLEMENT_PAID: Posting(
+        "A payout of the provider has come at the merchant's bank, for all of its lines at once.",
+        (_posted(_debit(Kind.MERCHANT_PAYABLE), _credit(Kind.PROVIDER_CLEARING)),),
+    ),
+    Fact.SETTLEMENT_COLLECTED: Posting(
+        "A settlement in which more went back than came: the provider has taken it from the merchant's bank.",
+        (_posted(_debit(Kind.PROVIDER_CLEARING), _credit(Kind.MERCHANT_PAYABLE)),),
     ),
     Fact.WALLET_FUNDED: Posting(
         "The merchant sets money aside to be paid out.",

@@ -14,7 +14,10 @@ from core.admin_columns import MODE, column, link, link_column, moment, moment_c
 from core.money import Money
 from events.timeline import moments
 from reconciliation import cases, runs
+from reconciliation.admin_settlements import SettlementAdmin as SettlementAdmin
+from reconciliation.admin_uploads import UploadAdmin as UploadAdmin
 from reconciliation.models import Discrepancy, Run
+from reconciliation.presentation import told_counts, unreadable
 
 _MERCHANT = column("merchant", lambda row: link(row.merchant_id, row.merchant.name))
 _ACCOUNT = column("account", lambda row: link(row.account_id, str(row.account)))
@@ -33,10 +36,6 @@ def _age(case: Discrepancy) -> str:
     """In whole hours, until it was closed."""
     hours = int(((case.closed_at or clock.now()) - case.found_at).total_seconds() // 3600)
     return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h"
-
-
-def _counts(run: Run) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts.items() if count) or "-"
 
 
 class MatchForm(ReasonForm):
@@ -59,7 +58,7 @@ class RunAdmin(ReadOnlyAdmin):
         _ACCOUNT,
         "occasion",
         "phase",
-        column("found", _counts),
+        column("found", told_counts),
         "repaired",
         column("took", lambda row: str(row.took or "-").partition(".")[0]),
         MODE,
@@ -72,9 +71,10 @@ class RunAdmin(ReadOnlyAdmin):
         ("id", "occasion", "phase"),
         (_ACCOUNT, _MERCHANT, MODE),
         (moment_column("since"), moment_column("until")),
-        (column("found", _counts), "repaired", "pages", "lines"),
-        (column("totals", _totals), column("lines that could not be read", lambda row: len(row.unreadable))),
+        (column("found", told_counts), "repaired", "pages", "lines"),
+        (column("totals", _totals), column("lines that could not be read", unreadable)),
         (moment_column("started_at"), moment_column("finished_at"), "by"),
+        column("file", lambda row: link(row.upload_id) if row.upload_id else "-"),
         "problem",
     )
     actions_detail = ("begin_another",)
@@ -89,7 +89,7 @@ class RunAdmin(ReadOnlyAdmin):
         explain="The account's statement is read as far back as its provider lists, and compared with our books. What "
         "is certain is repaired. Nothing is booked twice.",
         icon="published_with_changes",
-        applies=lambda row: row.phase == Run.Phase.FINISHED,
+        applies=lambda row: row.phase == Run.Phase.FINISHED and row.upload_id is None,
     )
     def begin_another(self, request: HttpRequest, run: Run, form: Any) -> str:
         begun = runs.begin(run.account, occasion=Run.Occasion.PERSON, by=staff(request))
@@ -114,10 +114,12 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "kind", "livemode")
     search_help_text = "exactly: an id, the provider's number of the money, an account, or a run"
     fields = (
-        ("id", "kind", "outcome"),
+        "id",
+        ("kind", "outcome"),
         (column("listed", lambda row: str(row.listed or "-")), column("booked", lambda row: str(row.booked or "-"))),
         ("direction", "listed_fee", "booked_fee"),
-        ("key", "reference", "receipt"),
+        column("told by", lambda row: "the provider's own list" if row.confirmed else "an uploaded file alone"),
+        (column("key", lambda row: link(row.key)), "reference", "receipt"),
         ("gives_back", "payment_id"),
         (column("payer", lambda row: row.payer_hint or "-"), "provider_status", moment_column("listed_at")),
         (_ACCOUNT, _MERCHANT, MODE),
@@ -132,7 +134,7 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         named = Discrepancy.objects.filter(**{by: term}).order_by("-pk").values_list("pk", flat=True)[:1000]
         return [term, *named]
 
-    actions_detail = ("take", "note", "ask_to_match", "ask_to_close")
+    actions_detail = ("take", "note", "ask_to_book", "ask_to_match", "ask_to_close")
 
     def sections(self, row: Discrepancy) -> Any:
         if found := cases.suggested(row):
@@ -174,6 +176,19 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
     def ask_to_match(self, request: HttpRequest, case: Discrepancy, form: Any) -> str:
         told = form.cleaned_data
         cases.ask_to_match(case, told["unallocated"], by=staff(request), because=told["reason"])
+        return "Asked for. Somebody else has to allow it."
+
+    @reasoned_action(
+        title="Ask to book",
+        permission=cases.PERMISSION,
+        explain="Only an uploaded file tells of this money. It is booked as the payment's that has its reference, "
+        "where that was asked just this sum, or as unallocated. Look it up at the provider first. Somebody else "
+        "has to allow it, under Approvals.",
+        icon="library_add_check",
+        applies=cases.is_bookable,
+    )
+    def ask_to_book(self, request: HttpRequest, case: Discrepancy, form: Any) -> str:
+        cases.ask_to_book(case, by=staff(request), because=form.cleaned_data["reason"])
         return "Asked for. Somebody else has to allow it."
 
     @reasoned_action(

@@ -31,7 +31,7 @@ class RunsView(ApiView):
     def get(self, request: Request) -> Response:
         """The runs over your accounts, the newest first."""
         asked = api.query(request, serializers.RunQuery)
-        rows = self.owned(Run.objects.all()).filter(**asked.filters())
+        rows = self.owned(Run.objects.select_related("upload")).filter(**asked.filters())
         return Response(api.page(rows, asked, present=present_run))
 
 

@@ -7,7 +7,7 @@ class ReconciliationConfig(AppConfig):
     def ready(self) -> None:
         from events import subjects
         from merchants import scopes
-        from reconciliation import cases, runs  # noqa: F401  (they register actions, and a queue)
+        from reconciliation import cases, runs, settling_cases  # noqa: F401  (they register actions, and a queue)
         from reconciliation.models import Run
         from reconciliation.presentation import present_run
 

@@ -1,7 +1,8 @@
 """Discrepancies in the hands of people: taken by one, closed by two.
 
-Nothing here changes what is booked, but a match: it gives money that waits unallocated to the payment whose receipt the
-provider does not list, so that both are the same money from then on.
+Two things here change what is booked. A match gives money that waits unallocated to the payment whose receipt the
+provider does not list, so that both are the same money from then on. Money that only an uploaded file tells of is
+booked once two people say so.
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,15 @@ from events import approvals, audit
 from events.approvals import Action
 from events.models import Approval
 from payments.models import Receipt, UnallocatedReceipt
-from payments.services import assigning
+from payments.providers.base import MoneyMoved, ReceiptKind
+from payments.services import assigning, listing
+from payments.services.arriving import Arrived
+from payments.services.booking import Because
 from payments.states import UnallocatedState
 from reconciliation.concluding import tell_of_open
 from reconciliation.models import Discrepancy
 
-CLOSE, MATCH = "reconciliation.close", "reconciliation.match"
+CLOSE, MATCH, BOOK = "reconciliation.close", "reconciliation.match", "reconciliation.book"
 PERMISSION = "reconciliation.close_discrepancy"
 _MOST_SUGGESTED = 10
 Outcome = Discrepancy.Outcome
@@ -46,6 +50,26 @@ def ask_to_match(case: Discrepancy, unallocated: str, *, by: str, because: str) 
     if not suggestions(case).filter(pk=unallocated).exists():
         raise ValueError("'unallocated' must be open money of the same account, currency and amount")
     return _ask(MATCH, case, match=unallocated, by=by, because=because)
+
+
+def ask_to_book(case: Discrepancy, *, by: str, because: str) -> Approval:
+    """Ask a second person to book money that only an uploaded file tells of.
+
+    Raises Conflict for what is not such money, is closed, or asked for already.
+    """
+    if not is_bookable(case):
+        raise Conflict(f"{case.pk} is no payment that an uploaded file alone tells of.")
+    return _ask(BOOK, case, match="", by=by, because=because)
+
+
+def is_bookable(case: Discrepancy) -> bool:
+    """What the provider's own list has told of is booked without anybody."""
+    return (
+        case.kind == Discrepancy.Kind.MISSING_HERE
+        and case.direction == ReceiptKind.CAPTURE
+        and not case.confirmed
+        and case.closed_at is None
+    )
 
 
 def _ask(action: str, case: Discrepancy, *, match: str, by: str, because: str) -> Approval:
@@ -88,6 +112,7 @@ def _facts(case: Discrepancy) -> Mapping[str, Any]:
         "match": case.proposed_match,
         "listed": [case.listed_amount, case.listed_currency],
         "booked": [case.booked_amount, case.booked_currency],
+        "reference": case.reference,
     }
 
 
@@ -109,6 +134,16 @@ def _match(case: Discrepancy, *, by: str) -> None:
     if without_number.exists():
         raise Conflict(f"{payment} has been tried again since: the money would be more than was asked.")
     _end(case, Outcome.MATCHED, by=by, booked_as=payment)
+
+
+def _book(case: Discrepancy, *, by: str) -> None:
+    """As the provider's own list would have had it booked."""
+    if not is_bookable(case) or case.listed is None:
+        raise Conflict(f"{case.pk} has been confirmed by the provider's own list: a run books it.")
+    moved = MoneyMoved(ReceiptKind.CAPTURE, case.listed, case.key)
+    came = Arrived(case.account, moved, reference=case.reference, payer_hint=case.payer_hint)
+    because = Because(by=by, source=listing.SOURCE, detail=f"listed in a file, and allowed by two people: {case.pk}")
+    _end(case, Outcome.BOOKED, by=by, booked_as=listing.take_in_listed(came, because).pk)
 
 
 def _end(case: Discrepancy, outcome: Discrepancy.Outcome, *, by: str, booked_as: str = "") -> None:
@@ -133,6 +168,16 @@ def _find(public_id: str) -> Discrepancy:
 approvals.register(
     CLOSE,
     Action(title="Close a discrepancy as it is", permission=PERMISSION, find=_find, facts=_facts, carry_out=_close),
+)
+approvals.register(
+    BOOK,
+    Action(
+        title="Book money that an uploaded file tells of",
+        permission=PERMISSION,
+        find=_find,
+        facts=_facts,
+        carry_out=_book,
+    ),
 )
 approvals.register(
     MATCH,

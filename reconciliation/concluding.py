@@ -1,6 +1,6 @@
 """The end of a run: what is still without a line, who must look, and the run's own figures."""
 
-from django.db.models import Case, F, Sum, When
+from django.db.models import Case, Exists, F, OuterRef, Sum, When
 
 from core import clock
 from core.database import insert_ignoring
@@ -17,8 +17,10 @@ BY = "reconciliation"
 
 def conclude(run: Run, declared: Statements) -> Run:
     """Finish the locked run, in the caller's transaction."""
-    _write_down_unnumbered(run, declared)
+    if run.upload_id is None:
+        _write_down_unnumbered(run, declared)
     _explain_numbered(run)
+    _explain_booked(run)
     run.totals = _with_repaired(run)
     tell_of_open(run.account)
     finished = _finish(run, problem="", totals=run.totals)
@@ -77,6 +79,15 @@ def _explain_numbered(run: Run) -> None:
     told.filter(key__in=list(numbered.values_list("pk", flat=True))).update(
         outcome=Discrepancy.Outcome.EXPLAINED, closed_at=clock.now()
     )
+
+
+def _explain_booked(run: Run) -> None:
+    """Money that only a file had told of, and that a callback, a query or a person has brought into the books since."""
+    booked = Receipt.objects.filter(account=OuterRef("account"), provider_money_id=OuterRef("key"))
+    told = Discrepancy.objects.filter(
+        Exists(booked), account=run.account_id, kind=Discrepancy.Kind.MISSING_HERE, confirmed=False, closed_at=None
+    )
+    told.update(outcome=Discrepancy.Outcome.EXPLAINED, closed_at=clock.now())
 
 
 def _with_repaired(run: Run) -> dict[str, dict[str, int]]:

@@ -12,14 +12,17 @@ from payments.providers.base import ReceiptKind
 from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
 from payments.services import listing
+from reconciliation import staging
 from reconciliation.models import Discrepancy, Run, StagedLine
 
 _EARLIER = timedelta(days=1)
 """Money of the window may have been booked before it, by clocks that differ. A line whose money was booked even earlier
-is found to be so when it is repaired."""
+is found to be so when it is repaired, or looked up where the line is a file's, which repairs nothing."""
 _AT_ONCE = 50_000
 """So many cases are written by one statement, whose ids are made here."""
 COMES_IN = (ReceiptKind.CAPTURE.value, MovementKind.REINSTATED.value)
+_MONEY = tuple(kind.value for kind in (*ReceiptKind, *MovementKind))
+"""Kinds of lines that are compared: a file's fees and payouts are a settlement's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,14 @@ def match(run: Run, declared: Statements) -> Found:
         for statement in (_REPEATED, _FOLDED, _JUDGE):
             cursor.execute(statement, parameters)
         cursor.execute("ANALYZE judged")
+        if run.upload_id:
+            cursor.execute(_BOOKED_EARLIER, parameters)
+            cursor.execute(_UNREADABLE, parameters)
         found = _figures(cursor, parameters)
         # Before the new cases are there: the planner knows of the earlier ones only.
-        cursor.execute(_EXPLAINED, {"account": run.account_id, "now": clock.now()})
+        cursor.execute(_EXPLAINED, parameters)
+        if not run.upload_id:
+            cursor.execute(_CONFIRMED, parameters)
         _write_new(cursor, run)
         cursor.execute("DROP TABLE judged, folded, repeated")
     return found
@@ -73,6 +81,8 @@ def _parameters(run: Run, declared: Statements) -> dict[str, Any]:
         "kinds": [kind.value for kind in declared.kinds],
         "since": since,
         "until": until,
+        "is_file": run.upload_id is not None,
+        "now": clock.now(),
     }
 
 
@@ -112,6 +122,7 @@ def _write_new(cursor: Any, run: Run) -> None:
         "merchant": run.merchant_id,
         "livemode": run.livemode,
         "now": clock.now(),
+        "confirmed": run.upload_id is None,
     }
     while waiting > 0:
         made = [ids.new_id("disc") for _ in range(min(waiting, _AT_ONCE))]
@@ -162,7 +173,7 @@ _LINES = f"""
     SELECT provider_money_id, kind, amount, currency, word = 'succeeded' AS moved, fee_amount AS fee, fee_currency,
         reference, gives_back, payment_id, provider_status, payer_hint, at, false AS contradicts
     FROM {StagedLine._meta.db_table} AS line
-    WHERE run = %(run)s AND NOT EXISTS (
+    WHERE run = %(run)s AND kind IN {_MONEY} AND NOT EXISTS (
         SELECT FROM folded WHERE folded.provider_money_id = line.provider_money_id
     )
     UNION ALL SELECT * FROM folded
@@ -172,9 +183,9 @@ _LINES = f"""
 _REPEATED = f"""
 CREATE TEMP TABLE repeated ON COMMIT DROP AS
 SELECT * FROM {StagedLine._meta.db_table}
-WHERE run = %(run)s AND hashtextextended(provider_money_id, 0) IN (
-    SELECT hashtextextended(provider_money_id, 0) FROM {StagedLine._meta.db_table} WHERE run = %(run)s
-    GROUP BY 1 HAVING count(*) > 1
+WHERE run = %(run)s AND kind IN {_MONEY} AND hashtextextended(provider_money_id, 0) IN (
+    SELECT hashtextextended(provider_money_id, 0) FROM {StagedLine._meta.db_table}
+    WHERE run = %(run)s AND kind IN {_MONEY} GROUP BY 1 HAVING count(*) > 1
 )
 """  # noqa: S608  (names from models)
 """The lines whose number comes more than once. Short hashes find them; one that comes with another's does no harm."""
@@ -213,7 +224,7 @@ SELECT * FROM (
                 AND (ours.fee_currency = ours.currency OR theirs.fee_currency <> theirs.currency) THEN 'fee'
             ELSE 'matched'
         END AS finding,
-        provider_money_id AS key, ours.id AS receipt, coalesce(theirs.kind, ours.kind) AS direction,
+        provider_money_id AS key, ours.id AS receipt, coalesce(theirs.kind, ours.kind) AS direction, theirs.moved,
         theirs.amount AS listed_amount, theirs.currency AS listed_currency, theirs.fee AS listed_fee,
         ours.amount AS booked_amount, ours.currency AS booked_currency, ours.fee AS booked_fee,
         theirs.reference, theirs.gives_back, theirs.payment_id, theirs.provider_status, theirs.payer_hint,
@@ -229,7 +240,7 @@ WHERE finding <> 'matched' OR NOT is_expected OR key IN (
 
 _FIGURES = f"""
 SELECT 'listed', currency, kind, word = 'succeeded', count(*), sum(amount) FROM {StagedLine._meta.db_table}
-WHERE run = %(run)s GROUP BY 2, 3, 4
+WHERE run = %(run)s AND kind IN {_MONEY} GROUP BY 2, 3, 4
 UNION ALL
 SELECT 'listed', currency, kind, word = 'succeeded', -count(*), -sum(amount) FROM repeated GROUP BY 2, 3, 4
 UNION ALL
@@ -255,20 +266,53 @@ _WRITE_NEW = f"""
 INSERT INTO {Discrepancy._meta.db_table} (
     id, run_id, account_id, merchant_id, livemode, kind, key, receipt, direction, listed_amount, listed_currency,
     listed_fee, booked_amount, booked_currency, booked_fee, reference, gives_back, payment_id, provider_status,
-    payer_hint, listed_at, outcome, booked_as, owner, proposed_by, proposed_match, closed_by, found_at
+    payer_hint, listed_at, outcome, booked_as, owner, proposed_by, proposed_match, closed_by, found_at, confirmed
 )
 SELECT made.id, %(run)s, %(account)s, %(merchant)s, %(livemode)s, finding, key, coalesce(receipt, ''), direction,
     listed_amount, coalesce(listed_currency, ''), listed_fee, booked_amount, coalesce(booked_currency, ''), booked_fee,
-    coalesce(reference, ''), coalesce(gives_back, ''), coalesce(payment_id, ''), coalesce(provider_status, ''),
-    coalesce(payer_hint, ''), listed_at, 'open', '', '', '', '', '', %(now)s
+    left(coalesce(reference, ''), 100), coalesce(gives_back, ''), coalesce(payment_id, ''),
+    coalesce(provider_status, ''), coalesce(payer_hint, ''), listed_at, 'open', '', '', '', '', '', %(now)s, %(confirmed)s
 FROM (
     SELECT *, row_number() OVER (ORDER BY direction) AS place {_IS_NEW} ORDER BY place LIMIT %(count)s
 ) AS found
 JOIN unnest(%(ids)s::text[]) WITH ORDINALITY AS made (id, place) USING (place)
 """  # noqa: S608  (names from models)
 
+_COMPARED = """CASE WHEN NOT judged.moved THEN 'state' WHEN ours.currency <> judged.listed_currency THEN 'currency'
+    WHEN ours.amount <> judged.listed_amount OR ours.kind <> judged.direction THEN 'amount' ELSE 'matched' END"""
+
+_BOOKED_EARLIER = f"""
+UPDATE judged SET finding = {_COMPARED}, receipt = ours.id, booked_amount = ours.amount,
+    booked_currency = ours.currency, booked_kind = ours.kind, stands = true, is_expected = false
+FROM {Receipt._meta.db_table} AS ours
+WHERE judged.finding IN ('missing_here', 'nothing') AND ours.account_id = %(account)s
+    AND ours.provider_money_id = judged.key
+"""  # noqa: S608  (names from models)
+
+_UNREADABLE = f"""
+DELETE FROM judged USING {StagedLine._meta.db_table} AS unread
+WHERE judged.finding = 'missing_there' AND unread.run = %(run)s AND unread.kind = '{staging.UNREADABLE}'
+    AND unread.provider_money_id = judged.key
+"""  # noqa: S608  (names from models)
+"""The file has the number, in a line that could not be read: nobody can tell what it says of it."""
+
+_FROM_FILES = f"SELECT id FROM {Run._meta.db_table} WHERE account_id = %(account)s AND upload_id IS NOT NULL"  # noqa: S608
+
 _EXPLAINED = f"""
 UPDATE {Discrepancy._meta.db_table} AS told SET outcome = 'explained', closed_at = %(now)s
 FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND told.key = judged.key
-    AND (told.kind <> 'missing_here' OR told.direction <> 'capture') AND judged.finding = 'matched'
+    AND (told.kind <> 'missing_here' OR told.direction <> 'capture' OR NOT told.confirmed)
+    AND judged.finding = 'matched' AND (NOT %(is_file)s OR told.run_id IN ({_FROM_FILES}))
 """  # noqa: S608  (names from models)
+"""What the provider's own list has found, no file explains away."""
+
+_CONFIRMED = f"""
+UPDATE {Discrepancy._meta.db_table} AS told SET confirmed = true, direction = judged.direction,
+    listed_amount = judged.listed_amount, listed_currency = judged.listed_currency, listed_fee = judged.listed_fee,
+    reference = left(coalesce(judged.reference, ''), 100), gives_back = coalesce(judged.gives_back, ''),
+    payment_id = coalesce(judged.payment_id, ''), provider_status = coalesce(judged.provider_status, ''),
+    payer_hint = coalesce(judged.payer_hint, ''), listed_at = judged.listed_at
+FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND NOT told.confirmed
+    AND told.kind = 'missing_here' AND told.key = judged.key AND judged.finding = 'missing_here'
+"""  # noqa: S608  (names from models)
+"""What a file had told of, as the provider's own list has it: from now on it is certain."""

@@ -11,6 +11,13 @@ from core.fields import PublicIdField
 from core.money import Money
 from events.models import Work
 from merchants.models import Merchant, ProviderAccount
+from reconciliation.settlement_models import BankLine, Settlement, SettlementLine
+from reconciliation.upload_models import Purpose, StatementMapping, UnreadableLine, Upload, UploadPiece
+
+__all__ = [
+    "BankLine", "Discrepancy", "Purpose", "Run", "Settlement", "SettlementLine", "StagedLine", "StatementMapping",
+    "UnreadableLine", "Upload", "UploadPiece",
+]  # fmt: skip
 
 
 class Run(Work):
@@ -27,6 +34,7 @@ class Run(Work):
         NIGHTLY = "nightly", "every night"
         OFTEN = "often", "every quarter of an hour"
         PERSON = "person", "asked for by a person"
+        FILE = "file", "a file that was uploaded"
 
     class Phase(models.TextChoices):
         READING = "reading", "reads the provider's statement"
@@ -39,6 +47,7 @@ class Run(Work):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     livemode = models.BooleanField()
     occasion = models.CharField(max_length=8, choices=Occasion.choices)
+    upload = models.ForeignKey(Upload, models.PROTECT, null=True, related_name="runs")
     by = models.CharField(max_length=64)
     since = models.DateTimeField()
     until = models.DateTimeField()
@@ -72,7 +81,18 @@ class Run(Work):
                 name="run_finishes_at_a_time",
             ),
             models.UniqueConstraint(
-                fields=["account", "occasion"], name="one_open_run_per_occasion", condition=Q(finished_at__isnull=True)
+                fields=["account", "occasion"],
+                name="one_open_run_per_occasion",
+                condition=Q(finished_at__isnull=True, upload__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["upload"],
+                name="one_open_run_per_upload",
+                condition=Q(finished_at__isnull=True, upload__isnull=False),
+            ),
+            models.CheckConstraint(
+                condition=Q(occasion="file", upload__isnull=False) | (~Q(occasion="file") & Q(upload__isnull=True)),
+                name="run_of_a_file_has_it",
             ),
         ]
         indexes = [
@@ -101,7 +121,7 @@ class StagedLine(models.Model):
     provider_money_id = models.CharField(max_length=100)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    reference = models.CharField(max_length=100)
+    reference = models.CharField(max_length=300)
     word = models.CharField(max_length=16)
     provider_status = models.CharField(max_length=100)
     at = models.DateTimeField(null=True)
@@ -110,6 +130,7 @@ class StagedLine(models.Model):
     fee_currency = models.CharField(max_length=3)
     gives_back = models.CharField(max_length=100, default="", db_default="")
     payment_id = models.CharField(max_length=100, default="", db_default="")
+    settlement = models.CharField(max_length=100, db_default="")
 
     class Meta:
         # Runs come one after another, and their lines with them: an index of ranges costs a copy nothing.
@@ -122,13 +143,14 @@ class StagedLine(models.Model):
 class Discrepancy(models.Model):
     """What a provider's statement and our books disagree about: one case for ever per account, kind and number.
 
-    `key` is the provider's number of the money, or our receipt's id where that has none. `listed_…` is what the
-    provider says, `booked_…` what we have, each empty where that side has nothing. `receipt` is the id of ours, or of a
-    dispute's movement; it may be gone once it was recognised as another's money. `gives_back` and `payment_id` are what
-    the line names: the number of the captured money, and the provider's id of the payment. `outcome` says how it
-    was closed, and `booked_as` the payment, refund or unallocated receipt that a repair has led to. `owner` is who
-    looks after it; `proposed_by` who has asked for its end, `proposed_match` the unallocated receipt that is to be the
-    same money, and `closed_by` who has allowed it.
+    `key` is the provider's number of the money, our receipt's id where that has none, or a settlement's. `listed_…` is
+    what the provider says, or the bank, `booked_…` what we have, each empty where that side has nothing. `receipt` is
+    the id of ours, or of a dispute's movement; it may be gone once it was recognised as another's money. `gives_back`
+    and `payment_id` are what the line names: the number of the captured money, and the provider's id of the payment.
+    `confirmed` is false while only an uploaded file tells of it. `outcome` says how it was closed, and `booked_as` the
+    payment, refund or unallocated receipt that a repair has led to. `owner` is who looks after it; `proposed_by` who
+    has asked for its end, `proposed_match` the unallocated receipt that is to be the same money, and `closed_by` who
+    has allowed it.
     """
 
     class Kind(models.TextChoices):
@@ -146,6 +168,7 @@ class Discrepancy(models.Model):
         EXPLAINED = "explained", "was explained by what came later"
         MATCHED = "matched", "was matched with other money by two people"
         CLOSED = "closed", "was closed as it is by two people"
+        BOOKED = "booked", "was booked by two people"
 
     id = PublicIdField(prefix="disc")
     run = models.ForeignKey(Run, models.PROTECT, related_name="discrepancies")
@@ -168,6 +191,7 @@ class Discrepancy(models.Model):
     provider_status = models.CharField(max_length=100, blank=True, default="")
     payer_hint = models.CharField(max_length=32, blank=True, default="")
     listed_at = models.DateTimeField(null=True)
+    confirmed = models.BooleanField(default=True, db_default=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.OPEN)
     booked_as = models.CharField(max_length=32, blank=True, default="")
     owner = models.CharField(max_length=64, blank=True, default="")
@@ -188,11 +212,11 @@ class Discrepancy(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(outcome="open", closed_at__isnull=True)
-                | Q(outcome__in=["repaired", "explained", "matched", "closed"], closed_at__isnull=False),
+                | Q(outcome__in=["repaired", "explained", "matched", "closed", "booked"], closed_at__isnull=False),
                 name="discrepancy_is_open_or_closed",
             ),
             models.CheckConstraint(
-                condition=~Q(outcome__in=["matched", "closed"])
+                condition=~Q(outcome__in=["matched", "closed", "booked"])
                 | (~Q(proposed_by="") & ~Q(closed_by="") & ~Q(closed_by=F("proposed_by"))),
                 name="two_people_close_a_discrepancy",
             ),
@@ -214,6 +238,11 @@ class Discrepancy(models.Model):
     def is_unnumbered(self) -> bool:
         """Whether it is about money of ours that has no number there."""
         return bool(self.receipt) and self.key == self.receipt
+
+    @property
+    def settlement(self) -> str:
+        """The id of the settlement that it is about; empty where it is about one movement of money."""
+        return self.key if self.direction == "payout" else ""
 
     @property
     def listed(self) -> Money | None:

@@ -21,12 +21,22 @@ def present_run(run: Run) -> dict[str, Any]:
             for currency, sides in sorted(run.totals.items())
         ],
         "repaired": run.repaired,
-        "unreadable": len(run.unreadable),
+        "unreadable": unreadable(run),
         "duration": None if run.took is None else round(run.took.total_seconds(), 3),
         "livemode": run.livemode,
         "created_at": clock.rfc3339(run.created_at),
         "finished_at": clock.rfc3339(run.finished_at) if run.finished_at else None,
     }
+
+
+def told_counts(run: Run) -> str:
+    """`9 lines, 8 matched, 1 missing here`, for people."""
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts.items() if count) or "-"
+
+
+def unreadable(run: Run) -> int:
+    """Of a file, the lines that its last reading could not read."""
+    return run.upload.unreadable if run.upload is not None else len(run.unreadable)
 
 
 def present_discrepancy(case: Discrepancy) -> dict[str, Any]:
@@ -38,10 +48,12 @@ def present_discrepancy(case: Discrepancy) -> dict[str, Any]:
         "kind": case.kind,
         "outcome": case.outcome,
         "direction": case.direction,
-        "provider_money_id": None if case.is_unnumbered else case.key,
+        "provider_money_id": None if case.is_unnumbered or case.settlement else case.key,
+        "settlement": case.settlement or None,
         "reference": case.reference or None,
         "listed": _side(case.listed_amount, case.listed_currency, case.listed_fee),
         "booked": _side(case.booked_amount, case.booked_currency, case.booked_fee),
+        "confirmed": case.confirmed,
         "booked_as": case.booked_as or None,
         "livemode": case.livemode,
         "created_at": clock.rfc3339(case.found_at),

@@ -30,11 +30,12 @@ _PAYABLE_WITHIN = timedelta(hours=12)
 def repair_some(run: Run, declared: Statements, *, after: str) -> str:
     """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
 
+    Only of what the provider's own API has listed: an uploaded file alone proves nothing (money.md 19).
     Gives the id of the last one, empty when there was none. One that cannot be repaired is left for a person, and
     keeps no other waiting.
     """
     waiting = Discrepancy.objects.filter(
-        account=run.account_id, kind=Discrepancy.Kind.MISSING_HERE, closed_at=None, pk__gt=after
+        account=run.account_id, kind=Discrepancy.Kind.MISSING_HERE, confirmed=True, closed_at=None, pk__gt=after
     )
     found = list(waiting.order_by("pk")[:_AT_ONCE])
     for case in found:
@@ -64,6 +65,7 @@ def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     """
     read = Run.objects.filter(
         account=account,
+        upload=None,
         phase=Run.Phase.FINISHED,
         counts__has_key="lines",
         since__lte=OuterRef("sent_at"),

@@ -24,8 +24,10 @@ from merchants.models import ProviderAccount
 from payments.providers import REGISTRY
 from payments.providers.statements import StatementPage, Statements, Window
 from payments.services import connections, statuses
-from reconciliation import concluding, matching, repairs, staging
-from reconciliation.models import Run
+from reconciliation import concluding, filing, matching, repairs, settlement_lines, settlements, staging, uploads
+from reconciliation.matching import Found
+from reconciliation.models import Purpose, Run, Upload
+from reconciliation.progress import find, lock, store
 
 Phase, Occasion = Run.Phase, Run.Occasion
 QUEUE = "reconciliation"
@@ -50,23 +52,52 @@ def begin(account: ProviderAccount, *, occasion: Run.Occasion, by: str) -> Run |
     if declared is None:
         raise Conflict(f"{account.provider} lists nothing that could be compared.")
     now = clock.now()
-    run = Run(
+    return _insert(_made(account, occasion=occasion, by=by, since=_since(account, occasion, declared, now), until=now))
+
+
+def begin_file(upload: Upload, *, by: str) -> Run | None:
+    """A run over an uploaded file; None while one reads it. What it covers is known once it has been read.
+
+    Raises Conflict without a mapping, and for a file that was forgotten.
+    """
+    mapping = uploads.mapping_of(upload)
+    if mapping is None or upload.forgotten_at is not None:
+        raise Conflict(f"{upload.pk} has no mapping yet, or its contents were forgotten: upload the file again.")
+    now = clock.now()
+    occasion, since = Occasion.FILE, now - timedelta(seconds=1)
+    run = _made(upload.account, occasion=occasion, by=by, since=since, until=now)
+    run.upload = upload
+    with transaction.atomic():
+        begun = _insert(run)
+        if begun is not None:
+            Upload.objects.filter(pk=upload.pk).update(
+                run=begun.pk, reading=mapping.reading, unreadable=0, fault="", is_cut=False
+            )
+    return begun
+
+
+def _made(account: ProviderAccount, *, occasion: Run.Occasion, by: str, since: datetime, until: datetime) -> Run:
+    return Run(
         account=account,
         merchant_id=account.merchant_id,
         livemode=account.livemode,
         occasion=occasion,
         by=by,
-        since=_since(account, occasion, declared, now),
-        until=now,
+        since=since,
+        until=until,
         lane=account.pk,
-        due_at=now,
+        due_at=until,
     )
+
+
+def _insert(run: Run) -> Run | None:
+    account = run.account
     with transaction.atomic():
         if not insert_ignoring(run):
             return None
-        if occasion == Occasion.PERSON:
+        if run.occasion in (Occasion.PERSON, Occasion.FILE):
             audit.record(
-                actor=by,
+                actor=run.by,
                 action="reconciliation.begun",
                 merchant=account.merchant_id,
                 livemode=account.livemode,
@@ -82,7 +113,7 @@ def _since(account: ProviderAccount, occasion: str, declared: Statements, now: d
     furthest = now - declared.reach + _TO_SPARE
     if occasion != Occasion.OFTEN and declared.nightly is None:
         return furthest
-    read = Run.objects.filter(account=account, phase=Phase.FINISHED).aggregate(until=Max("until"))["until"]
+    read = Run.objects.filter(account=account, phase=Phase.FINISHED, upload=None).aggregate(until=Max("until"))["until"]
     since = now - (settings.RECONCILED_OFTEN if occasion == Occasion.OFTEN else declared.nightly or declared.reach)
     return max(furthest, min(since, read - 2 * declared.late) if read else since)
 
@@ -127,9 +158,9 @@ def _listing(*, by_status: bool = True) -> QuerySet[ProviderAccount]:
 def pursue(row: Run) -> None:
     """Take the run as far as its turn allows. A provider that does not answer is asked again later."""
     ends_at = time.monotonic() + _TURN_SECONDS
-    run = Run.objects.select_related("account").get(pk=row.pk)
+    run = find(row)
     try:
-        while run.phase != Phase.FINISHED and time.monotonic() < ends_at:
+        while run.phase != Phase.FINISHED and run.claim == row.claim and time.monotonic() < ends_at:
             run = _STEPS[run.phase](run)
     except (NothingCreated, OutcomeUnknown) as fault:
         _put_off(row, str(fault))
@@ -150,6 +181,8 @@ def _failing(row: Run) -> None:
 
 
 def _declared(run: Run) -> Statements:
+    if run.upload is not None:
+        return filing.declared(run.upload)
     declared = REGISTRY[run.account.provider].capabilities.statements
     if declared is None:
         raise NothingCreated(f"{run.account.provider} lists nothing any more")
@@ -158,12 +191,14 @@ def _declared(run: Run) -> Statements:
 
 def _read(run: Run) -> Run:
     """One page: asked for without a transaction, kept with the place where to go on."""
+    if run.upload is not None:
+        return filing.read_some(run, run.upload)
     run = _begun(run)
     if run.phase != Phase.READING:
         return run
     page = _next_page(run)
     with transaction.atomic():
-        locked = _lock(run)
+        locked = lock(run)
         if (locked.phase, locked.cursor, locked.pages) == (Phase.READING, run.cursor, run.pages):
             _keep(locked, page)
     return locked
@@ -185,7 +220,7 @@ def _begun(run: Run) -> Run:
         return run
     registered = run.registered or _is_registered(run.account) or _register(run)
     with transaction.atomic():
-        locked = _lock(run)
+        locked = lock(run)
         if locked.phase != Phase.READING or locked.read_at != run.read_at:
             return locked
         if locked.until <= now - declared.reach:
@@ -196,7 +231,7 @@ def _begun(run: Run) -> Run:
         locked.cursor, locked.last_page, locked.repeats, locked.pages, locked.lines = "", "", 0, 0, 0
         locked.registered, locked.unreadable = registered, {}
         locked.started_at, locked.read_at = locked.started_at or now, now
-        return _store(locked)
+        return store(locked)
 
 
 def _is_registered(account: ProviderAccount) -> bool:
@@ -228,34 +263,52 @@ def _keep(run: Run, page: StatementPage) -> None:
     run.cursor = page.next_cursor
     if not run.cursor or run.repeats >= _MOST_REPEATS:
         run.phase, run.cursor = Phase.MATCHING, ""
-    _store(run)
+    store(run)
 
 
 def _match(run: Run) -> Run:
     staging.count_again(run)
     with transaction.atomic():
-        locked = _lock(run)
+        locked = lock(run)
         if locked.phase == Phase.MATCHING:
-            found = matching.match(locked, _declared(locked))
+            found = _compare(locked)
             locked.counts, locked.totals = found.counts, found.totals
             locked.phase = Phase.REPAIRING
-            _store(locked)
+            store(locked)
     return locked
+
+
+def _compare(run: Run) -> Found:
+    """A bank's statement tells of payouts, and of nothing that a receipt is about."""
+    if run.upload is None:
+        return matching.match(run, _declared(run))
+    if run.upload.purpose == Purpose.BANK:
+        return settlement_lines.take_in_bank(run)
+    settlement_lines.take_in_report(run)
+    return matching.match(run, _declared(run))
 
 
 def _repair(run: Run) -> Run:
     """Some of the account's open cases, those of earlier runs too; after the last of them the run is concluded."""
     last = repairs.repair_some(run, _declared(run), after=run.cursor)
     if not last:
-        repairs.conclude_unlisted(run.account, _declared(run))
+        _look_back(run)
     with transaction.atomic():
-        locked = _lock(run)
+        locked = lock(run)
         if locked.phase != Phase.REPAIRING or locked.cursor != run.cursor:
             return locked
         if last:
             locked.cursor = last
-            return _store(locked)
+            return store(locked)
         return concluding.conclude(locked, _declared(locked))
+
+
+def _look_back(run: Run) -> None:
+    """What is not about a line of this run, but may be over or agree now."""
+    if run.upload is None:
+        repairs.conclude_unlisted(run.account, _declared(run))
+    if run.occasion != Occasion.OFTEN:
+        settlements.weigh_all(run)
 
 
 _STEPS: dict[str, Callable[[Run], Run]] = {
@@ -263,22 +316,6 @@ _STEPS: dict[str, Callable[[Run], Run]] = {
     Phase.MATCHING: _match,
     Phase.REPAIRING: _repair,
 }
-
-
-def _lock(run: Run) -> Run:
-    return Run.objects.select_for_update(of=("self",)).select_related("account").get(pk=run.pk)
-
-
-def _store(run: Run) -> Run:
-    """What a step has come to. The columns of the work belong to the queue."""
-    Run.objects.filter(pk=run.pk).update(**{name: getattr(run, name) for name in _WRITTEN})
-    return run
-
-
-_WRITTEN = (
-    "since", "phase", "registered", "cursor", "read_at", "last_page", "repeats", "pages", "lines", "unreadable",
-    "counts", "totals", "started_at",
-)  # fmt: skip
 
 
 work.register(work.Queue(QUEUE, model=Run, do=pursue, lane_limit=1, threads=4, failing=_failing))

@@ -82,11 +82,15 @@ class ExceptionOutput(serializers.Serializer[Any]):
     account = serializers.CharField()
     kind = serializers.ChoiceField(Discrepancy.Kind.choices)
     outcome = serializers.ChoiceField(Discrepancy.Outcome.choices)
-    direction = serializers.ChoiceField([(kind.value, kind.value) for kind in (*ReceiptKind, *MovementKind)])
+    direction = serializers.ChoiceField([*(kind.value for kind in (*ReceiptKind, *MovementKind)), "payout"])
     provider_money_id = serializers.CharField(allow_null=True, help_text="The provider's number of the money")
+    settlement = serializers.CharField(allow_null=True, help_text="The settlement that it is about, if it is about one")
     reference = serializers.CharField(allow_null=True, help_text="What its line says: ours, or what the payer typed")
     listed = SideOutput(allow_null=True, help_text="What the provider says; null where it lists nothing")
     booked = SideOutput(allow_null=True, help_text="What is booked; null where nothing is")
+    confirmed = serializers.BooleanField(
+        help_text="Whether the provider's own list has it; false while a file alone does"
+    )
     booked_as = serializers.CharField(allow_null=True, help_text="The payment or receipt that a repair has led to")
     livemode = serializers.BooleanField()
     created_at = serializers.DateTimeField()

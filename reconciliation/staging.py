@@ -6,21 +6,25 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, models
 
 from core import clock
 from core.database import delete_in_batches
 from payments.providers.statements import StatementLine
+from reconciliation.mapping import FileLine
 from reconciliation.models import Run, StagedLine
 
 _COLUMNS = {
     "run": "text", "kind": "text", "provider_money_id": "text", "amount": "int8", "currency": "text",
     "reference": "text", "word": "text", "provider_status": "text", "at": "timestamptz", "payer_hint": "text",
     "fee_amount": "int8", "fee_currency": "text", "gives_back": "text", "payment_id": "text",
+    "settlement": "text",
 }  # fmt: skip
 _COPY = f"COPY {StagedLine._meta.db_table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT binary)"
 """Binary, as it takes half the time to write and to read."""
 _MANY = 10_000
+UNREADABLE = "unread"
+"""In place of a line's kind."""
 
 
 class StagedRow(NamedTuple):
@@ -42,10 +46,28 @@ class StagedRow(NamedTuple):
     fee_currency: str = ""
     gives_back: str = ""
     payment_id: str = ""
+    settlement: str = ""
 
 
-def stage(run: str, lines: Iterable[StatementLine | StagedRow]) -> int:
-    """Keep the lines for the run by one COPY; how many. In the caller's transaction, if there is one."""
+def copy(kind: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """COPY rows into a table. In the caller's transaction, if there is one."""
+    names = ", ".join(connection.ops.quote_name(column) for column in columns)
+    statement = f"COPY {connection.ops.quote_name(kind._meta.db_table)} ({names}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copied:
+        for row in rows:
+            copied.write_row(row)
+
+
+def stage_unreadable(run: str, numbers: Iterable[str]) -> int:
+    """Numbers that a file has, in lines of which nothing else is known: their money is not missed there."""
+    return stage(run, (StagedRow(UNREADABLE, number, 0, "", word="unknown") for number in numbers))
+
+
+def stage(run: str, lines: Iterable[StatementLine | FileLine | StagedRow]) -> int:
+    """Keep the lines for the run by one COPY; how many. In the caller's transaction, if there is one.
+
+    Those of a file may name the payout that they belong to, or be one.
+    """
     count = 0
     with connection.cursor() as cursor, cursor.copy(_COPY) as copied:
         copied.set_types(list(_COLUMNS.values()))
@@ -55,17 +77,22 @@ def stage(run: str, lines: Iterable[StatementLine | StagedRow]) -> int:
     return count
 
 
-def _rows(run: str, lines: Iterable[StatementLine | StagedRow]) -> Iterator[tuple[Any, ...]]:
-    for line in lines:
-        if isinstance(line, StagedRow):
-            yield (run, *line)
-            continue
-        kind, money, number, reference, word, status, at, payer_hint, fee, *rest = line
-        told = (None, "") if fee is None else (fee.amount, fee.currency)
-        yield (
-            run, str(kind), number, money.amount, money.currency, reference, str(word), status, at, payer_hint, *told,
-            *rest,
-        )  # fmt: skip
+def _rows(run: str, lines: Iterable[StatementLine | FileLine | StagedRow]) -> Iterator[tuple[Any, ...]]:
+    for told in lines:
+        if isinstance(told, StagedRow):
+            yield (run, *told)
+        elif isinstance(told, FileLine):
+            yield (*_row(run, told.kind, told.line), told.settlement)
+        else:
+            yield (*_row(run, str(told.kind), told), "")
+
+
+def _row(run: str, kind: str, line: StatementLine) -> tuple[Any, ...]:
+    _, money, number, reference, word, status, at, payer_hint, fee, *names = line
+    kept = (None, "") if fee is None else (fee.amount, fee.currency)
+    return (
+        run, kind, number, money.amount, money.currency, reference, str(word), status, at, payer_hint, *kept, *names
+    )  # fmt: skip
 
 
 def digest(lines: Sequence[StatementLine]) -> str:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.db import connection
 
-from reconciliation import runs, staging
+from reconciliation import runs, settlement_lines, staging, uploads
 from reconciliation.models import Run
 
 
@@ -26,8 +26,10 @@ def begin_often() -> None:
 
 @shared_task(name="reconciliation.tasks.purge")
 def purge() -> None:
-    """Forget the lines of runs that finished a while ago."""
+    """Forget the lines of runs that finished a while ago, and of files that were uploaded before."""
     try:
         staging.purge()
+        uploads.purge()
+        settlement_lines.purge()
     finally:
         connection.close()

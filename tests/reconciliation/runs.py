@@ -3,14 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
+
 from core import clock
 from core.money import Money
 from events import work
 from merchants.models import ProviderAccount
 from payments.models import Receipt
 from payments.providers.base import ReceiptKind
-from payments.providers.statements import StatementLine
-from reconciliation import runs
+from payments.providers.statements import StatementLine, Statements
+from reconciliation import matching, runs, staging
 from reconciliation.models import Discrepancy, Run
 from tests import factories
 
@@ -43,3 +45,17 @@ def booked(account: ProviderAccount, number: str | None, amount: int = 25_000, *
 def line(number: str, amount: int = 25_000, currency: str = "KES", **changes: Any) -> StatementLine:
     values = {"kind": ReceiptKind.CAPTURE, "money": Money(amount, currency), "provider_money_id": number} | changes
     return StatementLine(**values)
+
+
+DECLARED = Statements(kinds=frozenset({ReceiptKind.CAPTURE}), reach=timedelta(hours=48))
+
+
+def match_listed(account: ProviderAccount, *lines: StatementLine) -> Run:
+    """A finished run over the last day, of lines that the provider's own list has."""
+    run = open_run(account)
+    staging.stage(run.pk, lines)
+    with transaction.atomic():
+        matching.match(run, DECLARED)
+    run.phase, run.finished_at = "finished", clock.now()
+    run.save()
+    return run

@@ -1,0 +1,202 @@
+"""Settlements: what the provider's report names, what the books have of it, and what came at the bank, side by side.
+
+A file brings lines; nothing is posted before all three sides agree, or two people have said so.
+"""
+
+import logging
+
+from django.db import transaction
+from django.db.models import Count, Max, Q, Sum
+
+from core import clock
+from core.database import insert_ignoring
+from core.money import Money
+from events import attention, audit
+from events.models import Attention
+from ledger.posting import Books
+from payments.services import settling
+from payments.services.settling import Payout
+from reconciliation import settled_books, settlement_lines
+from reconciliation.concluding import BY
+from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine
+
+logger = logging.getLogger(__name__)
+
+_COUNTED = (
+    "paid_at", "lines", "unbooked", "listed_gross", "listed_refunds", "listed_fees", "paid_out", "booked_gross",
+    "booked_refunds", "booked_fees", "bank_amount", "bank_at", "left_over",
+)  # fmt: skip
+_PAYOUT = "payout"
+
+
+def weigh_all(run: Run) -> None:
+    """Compare every settlement of the run's account that is open, is not even, or that the run has told of.
+
+    One that fails is left for a person, and keeps no other waiting.
+    """
+    settlement_lines.link(run.account)
+    told = StagedLine.objects.filter(run=run.pk).exclude(settlement="").values("settlement")
+    waiting = Settlement.objects.filter(
+        Q(settled_at=None) | ~Q(left_over={}) | Q(number__in=told) | Q(bank_lines__upload=run.upload_id or ""),
+        account=run.account_id,
+    )
+    for public_id in sorted(set(waiting.values_list("pk", flat=True))):
+        try:
+            with transaction.atomic():
+                weigh(find(public_id))
+        except Exception:
+            logger.exception("weighing a settlement failed", extra={"settlement": public_id})
+            failed = Settlement.objects.get(pk=public_id)
+            attention.raise_for(failed, Attention.Reason.FAILING, "comparing or posting this settlement fails")
+
+
+def find(public_id: str) -> Settlement:
+    """Locked, in the caller's transaction."""
+    rows = Settlement.objects.select_for_update(of=("self",)).select_related("account")
+    return rows.get(pk=public_id)
+
+
+def weigh(settlement: Settlement) -> None:
+    """Count what each side says of the locked settlement; settle it where all agree, or open a case where not."""
+    _count(settlement)
+    Settlement.objects.filter(pk=settlement.pk).update(**{name: getattr(settlement, name) for name in _COUNTED})
+    if settlement.settled_at is not None:
+        _tell_of_left_over(settlement)
+    elif settlement.agrees:
+        settle(settlement, amount=settlement.listed_net, by=BY)
+    else:
+        _open_cases(settlement)
+    attention.settle(settlement, Attention.Reason.FAILING, by=BY)
+
+
+def settle(settlement: Settlement, *, amount: int, by: str) -> None:
+    """Post `amount` as what the locked settlement came to, but for what staff had recorded payment by payment."""
+    numbers = SettlementLine.objects.filter(settlement=settlement, kind="capture")
+    payments = settling.payments_of(settlement.account_id, numbers.values("provider_money_id"))
+    settling.lock_payments(payments)
+    # Counted again under the locks: somebody may have recorded one of the payments as settled just now.
+    books = _count(settlement)
+    now = clock.now()
+    payout = Payout(
+        source=settlement.pk,
+        books=Books(settlement.merchant_id, settlement.account_id, settlement.livemode),
+        number=settlement.number,
+        on=(settlement.bank_at or settlement.paid_at or now).date(),
+    )
+    settling.settle_payout(payout, payments=payments, net=Money(amount - books.by_hand, settlement.currency))
+    settlement.settled_amount, settlement.settled_at, settlement.settled_by = amount, now, by
+    Settlement.objects.filter(pk=settlement.pk).update(settled_amount=amount, settled_at=now, settled_by=by)
+    _leave_over(settlement, books)
+    Settlement.objects.filter(pk=settlement.pk).update(left_over=settlement.left_over)
+    _explain(settlement, (Discrepancy.Kind.AMOUNT, Discrepancy.Kind.MISSING_THERE))
+    _tell_of_left_over(settlement)
+    audit.record(
+        actor=by,
+        action="reconciliation.settled",
+        merchant=settlement.merchant_id,
+        livemode=settlement.livemode,
+        object_id=settlement.pk,
+        detail={"amount": amount, "currency": settlement.currency, "asked_by": settlement.proposed_by},
+    )
+
+
+# The three sides
+
+
+def _count(settlement: Settlement) -> settled_books.Booked:
+    _count_listed(settlement)
+    books = settled_books.booked(settlement)
+    settlement.booked_gross, settlement.booked_refunds = books.gross, books.refunds
+    settlement.booked_fees, settlement.unbooked = books.fees, books.unbooked
+    _leave_over(settlement, books)
+    bank = BankLine.objects.filter(settlement=settlement).aggregate(amount=Sum("amount"), at=Max("at"))
+    settlement.bank_amount = None if bank["amount"] is None else int(bank["amount"])
+    settlement.bank_at = bank["at"]
+    return books
+
+
+def _count_listed(settlement: Settlement) -> None:
+    """The provider's lines. A payout is written with either sign: it goes the way that its lines add up to."""
+    rows = SettlementLine.objects.filter(settlement=settlement).values("kind")
+    totals = rows.annotate(total=Sum("amount"), kept=Sum("fee"), count=Count("pk"))
+    told = {row["kind"]: (int(row["total"]), int(row["kept"]), int(row["count"])) for row in totals}
+    nothing = (0, 0, 0)
+    gross, refunds, fees = (told.get(kind, nothing) for kind in ("capture", "refund", "fee"))
+    settlement.listed_gross, settlement.listed_refunds = gross[0], refunds[0]
+    settlement.listed_fees = fees[0] + gross[1] + refunds[1]
+    settlement.lines = gross[2] + refunds[2] + fees[2]
+    paid_out = told[_PAYOUT][0] if _PAYOUT in told else None
+    settlement.paid_out = -paid_out if paid_out is not None and settlement.listed_net < 0 else paid_out
+
+
+def _leave_over(settlement: Settlement, books: settled_books.Booked) -> None:
+    """By currency, what stays on the clearing account of its lines, once it is settled: nothing, if all is right."""
+    if settlement.settled_amount is None:
+        return
+    left = books.elsewhere | {settlement.currency: settlement.booked_net - settlement.settled_amount}
+    settlement.left_over = {currency: amount for currency, amount in left.items() if amount}
+
+
+def _tell_of_left_over(settlement: Settlement) -> None:
+    """An item that says how much, where, and in which currency; written anew when that has changed."""
+    told = [
+        f"{Money(amount, currency)} stays on the provider clearing of {settlement.account_id}"
+        for currency, amount in sorted(settlement.left_over.items())
+    ]
+    if settlement.bank_amount != settlement.settled_amount:
+        told.append(f"the bank has {settlement.money(settlement.bank_amount)}")
+    detail = f"{', and '.join(told)} after settlement {settlement.number}"
+    open_now = Attention.objects.filter(subject=settlement.pk, reason=Attention.Reason.DISCREPANCY, closed_at=None)
+    if not told or open_now.exclude(detail=detail).exists():
+        attention.settle(settlement, Attention.Reason.DISCREPANCY, by=BY)
+    if told:
+        attention.raise_for(settlement, Attention.Reason.DISCREPANCY, detail)
+
+
+# Cases
+
+
+def _open_cases(settlement: Settlement) -> None:
+    """One for what differs, and one for what the bank lacks; each is explained once it is so no more."""
+    sides = [settlement.bank_amount, settlement.paid_out, settlement.listed_net]
+    differing = [side for side in sides if side not in (None, settlement.booked_net)]
+    if differing:
+        _open(settlement, Discrepancy.Kind.AMOUNT, listed=differing[0])
+    else:
+        _explain(settlement, (Discrepancy.Kind.AMOUNT,))
+    if settlement.bank_amount is None and settlement.bank_missed:
+        _open(settlement, Discrepancy.Kind.MISSING_THERE, listed=None)
+    else:
+        _explain(settlement, (Discrepancy.Kind.MISSING_THERE,))
+
+
+def _open(settlement: Settlement, kind: Discrepancy.Kind, *, listed: int | None) -> None:
+    """The case, with what is said now; one that was closed stays closed."""
+    figures = {
+        "listed_amount": listed,
+        "listed_currency": "" if listed is None else settlement.currency,
+        "booked_amount": settlement.booked_net,
+        "booked_currency": settlement.currency,
+    }
+    run = Run.objects.filter(account=settlement.account_id).latest("pk")
+    case = Discrepancy(
+        run=run,
+        account_id=settlement.account_id,
+        merchant_id=settlement.merchant_id,
+        livemode=settlement.livemode,
+        kind=kind,
+        key=settlement.pk,
+        direction=_PAYOUT,
+        reference=settlement.number,
+        listed_at=settlement.paid_at,
+        **figures,
+    )
+    if not insert_ignoring(case):
+        Discrepancy.objects.filter(account=settlement.account_id, kind=kind, key=settlement.pk, closed_at=None).update(
+            **figures
+        )
+
+
+def _explain(settlement: Settlement, kinds: tuple[str, ...]) -> None:
+    told = Discrepancy.objects.filter(account=settlement.account_id, key=settlement.pk, kind__in=kinds, closed_at=None)
+    told.update(outcome=Discrepancy.Outcome.EXPLAINED, closed_at=clock.now())

@@ -1,0 +1,305 @@
+"""Settlements: our books, the provider's report and the bank's statement, side by side."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from core import clock
+from core.money import Money
+from events import approvals
+from events.models import Approval, Attention
+from ledger import checking
+from ledger.facts import Fact
+from ledger.models import Account, Transfer
+from payments.models import Fee, Payment, Receipt
+from payments.providers.base import ReceiptKind
+from payments.services import posting, settling
+from reconciliation import runs, settlement_lines, settling_cases, uploads
+from reconciliation.mapping import Reading
+from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine
+from tests import factories
+from tests.payments.world import attention, audit_of
+from tests.reconciliation.files import given, reread
+from tests.reconciliation.runs import booked, cases
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REPORT = {
+    "number": "Id",
+    "amount": "Amount",
+    "fee": "Fee",
+    "settlement": "Payout",
+    "time": "At",
+    "type": "Type",
+    "only_currency": "KES",
+    "types": {"Sale": "capture", "Refund": "refund", "Payout": "payout", "Charge": "fee"},
+}
+BANK = {"amount": "Credit", "amount_out": "Debit", "reference": "Details", "time": "Date", "only_currency": "KES"}
+
+
+@pytest.fixture
+def account():
+    return factories.ProviderAccountFactory(mpesa=True)
+
+
+NOW = clock.now()
+
+
+def day(days):
+    return (NOW - timedelta(days=days)).strftime("%Y-%m-%d 12:00:00")
+
+
+def read(account, reading, lines, purpose):
+    content = "\n".join([",".join(reading[name] for name in reading if name in COLUMNS), *lines, ""])
+    upload, _ = uploads.keep(account, given(content), purpose=purpose, covered=uploads.Covered(), by="staff:amina")
+    uploads.save_mapping(upload, Reading.of(reading), by="staff:amina")
+    return reread(upload)
+
+
+COLUMNS = ("number", "amount", "amount_out", "fee", "settlement", "reference", "time", "type")
+
+
+def report(account, *lines):
+    """`(number, amount, fee, payout, type)` of eight days ago, each, as the provider reports them."""
+    written = [f"{number},{amount},{fee},{payout},{day(8)},{kind}" for number, amount, fee, payout, kind in lines]
+    return read(account, REPORT, written, "provider")
+
+
+def bank(account, *lines):
+    """`(credit, debit, details, days ago)` of the bank's statement."""
+    return read(account, BANK, [f"{got},{gone},{told},{day(ago)}" for got, gone, told, ago in lines], "bank")
+
+
+def captured(account, number, amount, fee=0):
+    """A receipt in the books, with its fee."""
+    receipt = booked(account, number, amount)
+    with transaction.atomic():
+        posting.post_capture(receipt, excess=0)
+        posting.post_final_fee(receipt, Money(fee, "KES"))
+    if fee:
+        Fee.objects.create(receipt=receipt, amount=fee, currency="KES", lane=account.pk)
+    return receipt
+
+
+def refunded(account, number, amount):
+    receipt = booked(account, number, amount, kind=ReceiptKind.REFUND)
+    refund = factories.RefundFactory(attempt=receipt.attempt, amount=amount, currency="KES", state="succeeded")
+    Receipt.objects.filter(pk=receipt.pk).update(refund=refund)
+    with transaction.atomic():
+        posting.post_refund(Fact.REFUND_SUCCEEDED, refund)
+        posting.post_refund_receipt(receipt, refund)
+
+
+def held(account, kind="provider_clearing"):
+    owner = account.pk if kind == "provider_clearing" else account.merchant_id
+    return sum(row.balance for row in Account.objects.filter(owner=owner, kind=kind, currency="KES").with_balance())
+
+
+def settlement():
+    return Settlement.objects.get()
+
+
+def usual(account):
+    """KES 1,000.00 and 500.00 came, 200.00 went back, and 15.00 was kept: 1,285.00 is paid out."""
+    captured(account, "A1", 100_000, 1_000)
+    captured(account, "A2", 50_000, 500)
+    refunded(account, "R1", 20_000)
+    return (
+        ("A1", "1000.00", "10.00", "PO-77", "Sale"),
+        ("A2", "500.00", "5.00", "PO-77", "Sale"),
+        ("R1", "-200.00", "0.00", "PO-77", "Refund"),
+    )
+
+
+def test_a_settlement_on_which_all_three_agree_is_posted_and_the_clearing_falls_to_zero(account):
+    lines = usual(account)
+    assert held(account) == 128_500
+    report(account, *lines, ("P1", "-1285.00", "", "PO-77", "Payout"))
+    assert settlement().settled_at is None
+    run = bank(account, ("1,285.00".replace(",", ""), "", "PESA LTD PO-77 OCT", 6), ("70.00", "", "rent", 6))
+
+    told = settlement()
+    assert (told.lines, told.listed_net, told.paid_out, told.booked_net, told.bank_amount) == (
+        3, 128_500, 128_500, 128_500, 128_500,
+    )  # fmt: skip
+    assert (told.settled_amount, told.settled_by, told.left_over) == (128_500, "reconciliation", {})
+    assert (held(account), held(account, "merchant_payable")) == (0, 0)
+    assert run.totals == {"KES": {"listed": 135_500, "booked": 128_500, "repaired": 0}}
+    assert (run.counts["lines"], run.counts["matched"], cases(), attention()) == (2, 1, [], [])
+    paid = Payment.objects.filter(attempts__receipts__provider_money_id__in=["A1", "A2"])
+    assert {(row.is_settled, row.settlement_reference) for row in paid} == {(True, "PO-77")}
+    assert [entry.object_id for entry in audit_of("reconciliation.settled")] == [told.pk]
+    assert checking.findings() == []
+
+
+def test_in_whichever_order_files_come_and_however_often_it_is_posted_once(account):
+    lines = usual(account)
+    bank(account, ("1285.00", "", "PO-77", 6))
+    assert Settlement.objects.count() == 0
+    run = report(account, *lines)
+    bank(account, ("1285.00", "", "PO-77", 6), ("1.00", "", "interest", 5))
+    reread(run.upload)
+    assert Transfer.objects.filter(fact="settlement_paid").count() == 1
+    assert (held(account), BankLine.objects.count(), SettlementLine.objects.count()) == (0, 2, 3)
+    assert attention() == []
+
+
+def test_a_bank_that_says_another_amount_is_a_case_with_both_and_nothing_is_posted(account):
+    report(account, *usual(account))
+    bank(account, ("1280.00", "", "PO-77", 6))
+    [case] = Discrepancy.objects.all()
+    assert (case.kind, case.key, case.direction, case.reference) == ("amount", settlement().pk, "payout", "PO-77")
+    assert (case.listed, case.booked) == (Money(128_000, "KES"), Money(128_500, "KES"))
+    assert (held(account), settlement().settled_at) == (128_500, None)
+    assert (account.pk, "discrepancy") in attention()
+
+
+def test_two_people_settle_it_with_what_has_come_and_what_stays_on_the_clearing_is_named(account):
+    report(account, *usual(account))
+    bank(account, ("1280.00", "", "PO-77", 6))
+    settling_cases.ask_to_settle(settlement(), by="staff:amina", because="a charge of the bank")
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="seen")
+    told = settlement()
+    assert (told.settled_amount, told.settled_by, told.proposed_by) == (128_000, "staff:bo", "staff:amina")
+    assert (told.left_over, held(account)) == ({"KES": 500}, 500)
+    item = Attention.objects.get(subject=told.pk)
+    assert item.detail == f"KES 5.00 stays on the provider clearing of {account.pk} after settlement PO-77"
+    assert [outcome for _, _, outcome in cases()] == ["explained"]
+
+
+def test_its_maker_does_not_settle_it_alone(account):
+    report(account, *usual(account))
+    bank(account, ("1280.00", "", "PO-77", 6))
+    settling_cases.ask_to_settle(settlement(), by="staff:amina", because="a charge")
+    with pytest.raises(Exception, match="Somebody else has to allow it"):
+        approvals.allow(Approval.objects.get(), by="staff:amina", because="quick")
+    assert (settlement().settled_at, held(account)) == (None, 128_500)
+
+
+def test_what_the_books_lack_of_its_lines_keeps_it_open_until_it_is_booked(account):
+    report(account, *usual(account), ("A3", "100.00", "", "PO-77", "Sale"))
+    bank(account, ("1385.00", "", "PO-77", 6))
+    told = settlement()
+    assert (told.unbooked, told.listed_net, told.booked_net, told.settled_at) == (1, 138_500, 128_500, None)
+    assert cases() == [("amount", told.pk, "open"), ("missing_here", "A3", "open")]
+    captured(account, "A3", 10_000)
+    bank(account, ("1.00", "", "interest", 5))
+    assert (settlement().settled_amount, held(account)) == (138_500, 0)
+    assert ("amount", told.pk, "explained") in cases()
+
+
+def test_a_report_whose_payout_is_not_what_its_lines_add_up_to_is_a_case(account):
+    report(account, *usual(account), ("P1", "1300.00", "", "PO-77", "Payout"))
+    [case] = Discrepancy.objects.all()
+    assert (case.listed, case.booked) == (Money(130_000, "KES"), Money(128_500, "KES"))
+
+
+def test_a_payout_that_the_bank_lacks_days_later_is_missing_there(account):
+    report(account, *usual(account))
+    bank(account, ("5.00", "", "other", 9), ("6.00", "", "other", 6))
+    assert cases() == []
+    bank(account, ("5.00", "", "other", 9), ("6.00", "", "another", 4))
+    assert cases() == [("missing_there", settlement().pk, "open")]
+    bank(account, ("1285.00", "", "PO-77", 3))
+    assert cases() == [("missing_there", settlement().pk, "explained")]
+    assert held(account) == 0
+
+
+def test_a_line_of_the_bank_without_the_number_is_suggested_and_two_people_match_it(account):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "TRANSFER FROM PESA LTD", 6), ("1285.00", "", "PO-771", 6), ("7.00", "", "x", 6))
+    told = settlement()
+    assert told.bank_amount is None
+    [second, first] = settling_cases.suggested(told)
+    with pytest.raises(ValueError, match="'line'"):
+        settling_cases.ask_to_match(told, 999, by="staff:amina", because="it is")
+    settling_cases.ask_to_match(told, first.pk, by="staff:amina", because="it is")
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="yes")
+    assert (settlement().settled_amount, held(account)) == (128_500, 0)
+    second.refresh_from_db()
+    assert second.settlement is None
+
+
+def test_a_description_that_names_two_settlements_is_put_to_neither(account):
+    captured(account, "A1", 10_000)
+    captured(account, "A2", 10_000)
+    report(account, ("A1", "100.00", "", "PO-77", "Sale"), ("A2", "100.00", "", "PO-78", "Sale"))
+    bank(account, ("200.00", "", "PO-77 and PO-78", 6))
+    assert BankLine.objects.get().settlement is None
+    assert Settlement.objects.filter(settled_at=None).count() == 2
+
+
+def test_a_payment_that_staff_had_settled_is_not_posted_twice(account):
+    lines = usual(account)
+    Payment.objects.filter(attempts__receipts__provider_money_id="A1").update(captured_amount=100_000, net_amount=None)
+    payment = Receipt.objects.get(provider_money_id="A1").attempt.payment
+    Payment.objects.filter(pk=payment.pk).update(
+        fee_amount=1_000, fee_is_final=True, net_amount=99_000, settlement_currency="KES"
+    )
+    payment.refresh_from_db()
+    settling.settle_payment(payment, reference="BY-HAND", on=clock.now().date())
+    assert held(account) == 29_500
+    report(account, *lines)
+    bank(account, ("1285.00", "", "PO-77", 6))
+    assert (held(account), settlement().left_over) == (0, {})
+    payment.refresh_from_db()
+    assert payment.settlement_reference == "BY-HAND"
+
+
+def test_a_settlement_in_which_more_went_back_is_collected_from_the_bank(account):
+    refunded(account, "R1", 20_000)
+    report(account, ("R1", "200.00", "", "PO-79", "Refund"), ("P1", "200.00", "", "PO-79", "Payout"))
+    bank(account, ("", "200.00", "PO-79", 6))
+    assert (settlement().settled_amount, held(account)) == (-20_000, 0)
+    assert Transfer.objects.filter(fact="settlement_collected").count() == 1
+
+
+def test_a_line_that_is_told_after_it_was_settled_is_named(account):
+    lines = usual(account)
+    report(account, *lines)
+    bank(account, ("1285.00", "", "PO-77", 6))
+    captured(account, "A9", 3_000)
+    report(account, *lines, ("A9", "30.00", "", "PO-77", "Sale"))
+    assert settlement().left_over == {"KES": 3_000}
+    assert attention() == [(settlement().pk, "discrepancy")]
+
+
+def test_a_second_transfer_of_a_settled_payout_is_named(account):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "PO-77", 6))
+    bank(account, ("1285.00", "", "PO-77 again", 4))
+    item = Attention.objects.get(subject=settlement().pk)
+    assert item.detail == "the bank has KES 2,570.00 after settlement PO-77"
+    assert Transfer.objects.filter(fact="settlement_paid").count() == 1
+
+
+def test_lines_of_the_bank_that_are_no_settlements_are_forgotten(account, settings):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "PO-77", 6), ("1.00", "", "rent of somebody", 6))
+    assert settlement_lines.purge() == 0
+    with clock.shifted(settings.BANK_LINES_KEPT + timedelta(minutes=1)):
+        assert settlement_lines.purge() == 1
+    assert [line.reference for line in BankLine.objects.all()] == ["PO-77"]
+
+
+def test_a_settlement_that_cannot_be_posted_keeps_no_other_waiting_and_is_shown(account):
+    captured(account, "A1", 10_000)
+    captured(account, "A2", 20_000)
+    report(account, ("A1", "100.00", "", "PO-77", "Sale"), ("A2", "200.00", "", "PO-78", "Sale"))
+    first, second = Settlement.objects.order_by("number")
+    with transaction.atomic():
+        books = posting.Books(account.merchant_id, account.pk, livemode=False)
+        posting.post(Fact.SETTLEMENT_PAID, Money(1, "KES"), books=books, source=first.pk, cause=first.pk)
+    bank(account, ("100.00", "", "PO-77", 6), ("200.00", "", "PO-78", 6))
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.settled_at, second.settled_amount) == (None, 20_000)
+    assert (first.pk, "failing") in attention()
+
+
+def test_runs_that_only_look_often_leave_settlements_alone(account):
+    report(account, *usual(account))
+    begun = runs.begin(account, occasion=Run.Occasion.OFTEN, by="test")
+    runs._look_back(begun)
+    assert settlement().settled_at is None
