@@ -52,7 +52,6 @@ def match(run: Run, declared: Statements) -> Found:
         cursor.execute("ANALYZE judged")
         if run.upload_id:
             cursor.execute(_BOOKED_EARLIER, parameters)
-            cursor.execute(_UNREADABLE, parameters)
         found = _figures(cursor, parameters)
         # Before the new cases are there: the planner knows of the earlier ones only.
         cursor.execute(_EXPLAINED, parameters)
@@ -164,10 +163,12 @@ _BOOKED = f"""
 """  # noqa: S608  (names from models)
 
 # Of this the statement must tell. Money that was found in a list is not missed in a later one: it may have been booked
-# long after it moved.
-_EXPECTED = """(ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
+# long after it moved. Of a number that a file has in a line which could not be read, nobody can tell.
+_EXPECTED = f"""(ours.kind = ANY(%(kinds)s) AND ours.created_at >= %(since)s AND ours.created_at < %(until)s
     AND ours.stands AND ours.source <> %(listed_before)s
-    AND NOT coalesce(ours.attempt_id, '') = ANY(%(not_told)s::text[]))"""
+    AND NOT coalesce(ours.attempt_id, '') = ANY(%(not_told)s::text[])
+    AND NOT (%(is_file)s AND EXISTS (SELECT FROM {StagedLine._meta.db_table} AS unread WHERE unread.run = %(run)s
+        AND unread.kind = '{staging.UNREADABLE}' AND unread.provider_money_id = ours.provider_money_id)))"""
 
 _LINES = f"""
     SELECT provider_money_id, kind, amount, currency, word = 'succeeded' AS moved, fee_amount AS fee, fee_currency,
@@ -271,7 +272,8 @@ INSERT INTO {Discrepancy._meta.db_table} (
 SELECT made.id, %(run)s, %(account)s, %(merchant)s, %(livemode)s, finding, key, coalesce(receipt, ''), direction,
     listed_amount, coalesce(listed_currency, ''), listed_fee, booked_amount, coalesce(booked_currency, ''), booked_fee,
     left(coalesce(reference, ''), 100), coalesce(gives_back, ''), coalesce(payment_id, ''),
-    coalesce(provider_status, ''), coalesce(payer_hint, ''), listed_at, 'open', '', '', '', '', '', %(now)s, %(confirmed)s
+    coalesce(provider_status, ''), coalesce(payer_hint, ''), listed_at,
+    'open', '', '', '', '', '', %(now)s, %(confirmed)s
 FROM (
     SELECT *, row_number() OVER (ORDER BY direction) AS place {_IS_NEW} ORDER BY place LIMIT %(count)s
 ) AS found
@@ -288,13 +290,6 @@ FROM {Receipt._meta.db_table} AS ours
 WHERE judged.finding IN ('missing_here', 'nothing') AND ours.account_id = %(account)s
     AND ours.provider_money_id = judged.key
 """  # noqa: S608  (names from models)
-
-_UNREADABLE = f"""
-DELETE FROM judged USING {StagedLine._meta.db_table} AS unread
-WHERE judged.finding = 'missing_there' AND unread.run = %(run)s AND unread.kind = '{staging.UNREADABLE}'
-    AND unread.provider_money_id = judged.key
-"""  # noqa: S608  (names from models)
-"""The file has the number, in a line that could not be read: nobody can tell what it says of it."""
 
 _FROM_FILES = f"SELECT id FROM {Run._meta.db_table} WHERE account_id = %(account)s AND upload_id IS NOT NULL"  # noqa: S608
 

@@ -12,6 +12,7 @@ from events import attention, audit
 from events.models import Attention
 from merchants.models import ProviderAccount
 from payments.models import Payment, Refund, UnallocatedReceipt
+from payments.providers import REGISTRY
 from payments.providers.base import MoneyMoved, ReceiptKind
 from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
@@ -27,7 +28,7 @@ _AT_ONCE = 50
 _PAYABLE_WITHIN = timedelta(hours=12)
 
 
-def repair_some(run: Run, declared: Statements, *, after: str) -> str:
+def repair_some(run: Run, *, after: str) -> str:
     """Repair the next of the account's open cases of money that is missing here, in the order of their ids.
 
     Only of what the provider's own API has listed: an uploaded file alone proves nothing (money.md 19).
@@ -40,18 +41,20 @@ def repair_some(run: Run, declared: Statements, *, after: str) -> str:
     found = list(waiting.order_by("pk")[:_AT_ONCE])
     for case in found:
         try:
-            _how(case, declared)(case, run)
+            _how(case, run.account)(case, run)
         except Exception:
             logger.exception("a repair failed", extra={"discrepancy": case.pk})
             attention.raise_for(case, Attention.Reason.FAILING, "booking this listed money fails")
     return found[-1].pk if found else ""
 
 
-def _how(case: Discrepancy, declared: Statements) -> Callable[[Discrepancy, Run], None]:
+def _how(case: Discrepancy, account: ProviderAccount) -> Callable[[Discrepancy, Run], None]:
     """The provider is asked first about disputes, and about payments whose money has another number than its line."""
     if case.direction in _DISPUTED:
         return _repair_dispute
-    return _repair_asking if declared.renumbers and case.direction == ReceiptKind.CAPTURE else _repair
+    declared = REGISTRY[account.provider].capabilities.statements
+    has_another = declared is not None and declared.renumbers
+    return _repair_asking if has_another and case.direction == ReceiptKind.CAPTURE else _repair
 
 
 _DISPUTED = frozenset(kind.value for kind in MovementKind)

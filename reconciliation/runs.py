@@ -290,7 +290,7 @@ def _compare(run: Run) -> Found:
 
 def _repair(run: Run) -> Run:
     """Some of the account's open cases, those of earlier runs too; after the last of them the run is concluded."""
-    last = repairs.repair_some(run, _declared(run), after=run.cursor)
+    last = repairs.repair_some(run, after=run.cursor)
     if not last:
         _look_back(run)
     with transaction.atomic():

@@ -56,7 +56,7 @@ def test_what_is_not_said_is_empty_and_the_fee_unknown():
     staging.stage(
         "run_1", [StatementLine(ReceiptKind.CAPTURE, Money(1, "JPY"), "A1"), StagedRow("capture", "A1", 1, "JPY")]
     )
-    assert kept() == [("run_1", "capture", "A1", 1, "JPY", "", "succeeded", "", None, "", None, "", "", "")] * 2
+    assert kept() == [("run_1", "capture", "A1", 1, "JPY", "", "succeeded", "", None, "", None, "", "", "", "")] * 2
 
 
 @pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\\b", "\\N", "", "'; --", "é•"])
