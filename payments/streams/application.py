@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import suppress
 
 from core import measuring
 from core.errors import ApiError, Unavailable
@@ -101,9 +100,10 @@ class Streams:
         finally:
             for task in (writing, gone):
                 task.cancel()
-            for task in (writing, gone):
-                with suppress(asyncio.CancelledError, OSError):
-                    await task
+            written, _ = await asyncio.gather(writing, gone, return_exceptions=True)
+        if isinstance(written, Exception):  # the screen connects again, and resumes
+            stream.why = "failed"
+            logger.warning("stream failed", extra={"fault": type(written).__name__})
 
     async def _write(self, stream: Stream, beginning: Beginning, asked: Asked, send: Send) -> None:
         headers = [(b"Content-Type", b"text/event-stream"), (b"X-Accel-Buffering", b"no")]

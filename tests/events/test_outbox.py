@@ -285,3 +285,12 @@ def test_a_reader_whose_way_out_is_away_keeps_its_place_and_puts_nothing_aside(r
     outbox.dispatch()
     assert told == [first, event]
     assert outbox.behind()["away"] == 0
+
+
+def test_a_reader_that_goes_first_is_read_before_those_that_registered_earlier(reader):
+    told = []
+    outbox.register(outbox.Reader("early", lambda events: told.append("early")))
+    outbox.register(outbox.Reader("urgent", lambda events: told.append("urgent"), goes_first=True))
+    factories.EventFactory()
+    outbox.dispatch()
+    assert told == ["urgent", "early"]

@@ -72,13 +72,16 @@ class Demo:
 
 
 def free_ports() -> tuple[int, int]:
-    """One for the web and the first of the simulators', below those that outgoing connections are given."""
+    """One for the web, before that of live events, and the first of the simulators'.
+
+    They are below those that outgoing connections are given.
+    """
     while True:
         port = random.randrange(20_000, 32_000)
         with ExitStack() as held, suppress(OSError):
-            for place in range(1 + len(REGISTRY)):
+            for place in range(2 + len(REGISTRY)):
                 held.enter_context(socket.socket()).bind(("127.0.0.1", port + place))
-            return port, port + 1
+            return port, port + 2
 
 
 @pytest.fixture

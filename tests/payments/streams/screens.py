@@ -22,6 +22,8 @@ from tests import factories
 from tests.payments.world import until
 
 ROOT = Path(__file__).resolve().parents[3]
+NAME = "streams-under-test"
+"""By which PostgreSQL knows connections of the process from those of the tests."""
 STARTING, WAITING = 60.0, 20.0
 """Seconds. Nothing here measures how fast it is: the machine may be at anything."""
 QUICK = {"STREAM_POLL_SECONDS": "0.1", "STREAM_CHECK_SECONDS": "0.1", "SWEEP_SECONDS": "3600"}
@@ -39,7 +41,12 @@ def serving(redis_url: str = "", **more: str) -> Iterator[str]:
     """The address of a process of its own on the tests' database."""
     at, port = connection.settings_dict, free_port()
     database = f"postgresql://{at['USER']}:{at['PASSWORD']}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
-    given = {"DATABASE_URL": database, "REDIS_URL": redis_url or settings.REDIS_URL, "DATABASE_POOL": "4"}
+    given = {
+        "DATABASE_URL": database,
+        "REDIS_URL": redis_url or settings.REDIS_URL,
+        "DATABASE_POOL": "4",
+        "PGAPPNAME": NAME,
+    }
     words = ["--port", str(port), "--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "uvicorn", *words, "config.asgi:application"],

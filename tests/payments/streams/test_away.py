@@ -4,11 +4,13 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+import requests
+from django.db import connection
 
 from core import clock
 from events import outbox
 from events.models import Event
-from tests.payments.streams.screens import WAITING, pay, serving, step, tell
+from tests.payments.streams.screens import NAME, WAITING, pay, serving, step, tell
 from tests.payments.streams.valkey import Valkey
 from tests.payments.world import until
 
@@ -69,6 +71,30 @@ def test_a_screen_that_takes_nothing_is_cut_off_holds_up_nobody_and_resumes(url,
     assert last < 12_000
     back = screen(url, token, after=last)
     assert [row["id"] for row in back.has(12_000 - last)] == list(range(last + 1, 12_001))
+
+
+def test_streams_go_on_when_the_database_has_closed_their_connections(url, store, token, screen):
+    shown = screen(url, token)
+    shown.begun()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = %s",
+            [NAME],
+        )
+        assert cursor.rowcount
+    pay(store, "requires_action")
+    tell()
+    assert [row["state"] for row in shown.has(1)] == ["requires_action"]
+
+
+def test_while_the_database_is_away_a_stream_is_refused_for_a_moment(store, token, refused_port):
+    with serving(DATABASE_URL=f"postgresql://lango:x@127.0.0.1:{refused_port}/lango") as url:
+        answer = requests.get(
+            f"{url}/v1/stores/{store.pk}/stream", headers={"Authorization": f"Bearer {token.presented}"}, timeout=60
+        )
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert answer.headers["Retry-After"] == "2"
 
 
 def _happen(store, count):
