@@ -156,6 +156,7 @@ def _perform(company: Company, outcome: Outcome) -> None:
         inbox=company.inbox,
         teller=teller,
         web=places.url,
+        streams=places.streams_url,
         simulators={name: places.simulator(place) for place, name in enumerate(REGISTRY)},
         require_alive=processes.require_alive,
     )

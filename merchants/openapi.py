@@ -63,9 +63,3 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         bearer = {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer sk_test_…`"}
         header = {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`X-API-Key: sk_test_…`"}
         return [bearer, header]
-
-
-class KeyOrDisplayTokenScheme(ApiKeyScheme):  # type: ignore[no-untyped-call]  # registers itself when made
-    """Of display tokens the operations themselves tell."""
-
-    target_class = "merchants.screens.KeyOrDisplayToken"

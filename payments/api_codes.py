@@ -18,6 +18,7 @@ from payments.codes import code_of
 from payments.models import Payment
 
 SVG, PNG = "image/svg+xml", "image/png"
+_AUTH: Any = [{"ApiKey": []}, {"ApiKeyHeader": []}, {"DisplayToken": []}]
 
 
 class SvgRenderer(JsonRenderer):
@@ -69,6 +70,7 @@ class CodeSvgView(CodeImageView):
 
     @extend_schema(
         operation_id="get_payment_qr_svg",
+        auth=_AUTH,
         responses={(200, SVG): OpenApiTypes.STR, **PROBLEMS},
         tags=["Payments"],
     )
@@ -89,6 +91,7 @@ class CodePngView(CodeImageView):
 
     @extend_schema(
         operation_id="get_payment_qr_png",
+        auth=_AUTH,
         responses={(200, PNG): OpenApiTypes.BINARY, **PROBLEMS},
         tags=["Payments"],
     )

@@ -4,13 +4,16 @@ The first provider is down for the second order: its code comes from another, an
 Import it only after `django.setup()`.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from config.demonstration import till
 from config.demonstration.controls import control
+from config.demonstration.screens import Screens, watching
 from config.demonstration.shop import Shop
 from config.demonstration.telling import CannotGoOn
 from core.money import Money
@@ -29,6 +32,27 @@ class Lunch:
     timed: Callable[[], AbstractContextManager[Callable[[str], None]]]
     paid: Callable[[str, str, str], dict[str, Any]]
     patiently: Callable[..., Any]
+    web: str
+    streams: str
+
+    @contextmanager
+    def screens(self, store: str) -> Iterator[Screens]:
+        """A screen and a till at the counter. Raises CannotGoOn where they were not told of all that was paid there."""
+        with self.timed() as line:
+            token = self.shop.post(f"/v1/stores/{store}/display-tokens", {"name": "The demo's screen"})["secret"]
+            line(f"its screens, until tomorrow: {self.web}/display/{store}#token={token}, and …/kitchen#…")
+        with watching(self.streams, settings.REDIS_URL, store=store, token=token) as screens:
+            yield screens
+
+    def show_paid(self, screens: Screens, payments: list[dict[str, Any]]) -> None:
+        with self.timed() as line:
+            told = self.patiently(
+                lambda: [row["id"] for row in payments if screens.show(row["id"], "succeeded")],
+                until=lambda told: len(told) == len(payments),
+            )
+            if len(told) < len(payments):
+                raise CannotGoOn(f"Of {len(payments)} orders that were paid, the screens show {len(told)}.")
+            line(f"the screen, by its stream, and a till, by the Redis channel, show {len(told)} orders as paid")
 
     def open(self) -> tuple[str, dict[str, str]]:
         """The counter and, by schema, the sources of its orders: those of an earlier demo, or new ones."""

@@ -49,6 +49,7 @@ class Story:
     teller: Teller
     web: str
     simulators: dict[str, str]
+    streams: str
     require_alive: Callable[[], None]
 
     def connect_webhooks(self, credentials: Credentials) -> None:
@@ -77,8 +78,7 @@ class Story:
         outcome.payments_succeeded += 1
         self._receive_by_paybill()
         outcome.payments_succeeded += 1
-        for pay in self._lunch_hour():
-            pay()
+        for _ in self._lunch_hour():
             outcome.payments_succeeded += 1
             outcome.orders_paid += 1
         self._reconcile()
@@ -118,18 +118,27 @@ class Story:
             shop=self.shop, simulator=self.simulators["mpesa"], timed=self._timed, patiently=self._patiently
         ).receive()
 
-    def _lunch_hour(self) -> Iterator[Callable[[], Any]]:
+    def _lunch_hour(self) -> Iterator[dict[str, Any]]:
+        """Each payment, once it is made."""
         from config.demonstration.lunch import Lunch
 
         self.teller.say("\n  Lunch at a counter, paid by QRIS")
         lunch = Lunch(
-            shop=self.shop, simulators=self.simulators, timed=self._timed, paid=self._await, patiently=self._patiently
+            shop=self.shop,
+            simulators=self.simulators,
+            timed=self._timed,
+            paid=self._await,
+            patiently=self._patiently,
+            web=self.web,
+            streams=self.streams,
         )
         store, sources = lunch.open()
-        self.teller.say("\n  An order that the POS rang up")
-        yield lambda: lunch.pay_pos_order(store, sources["pos"])
-        self.teller.say("\n  An order of the ERP, with the first provider down")
-        yield lambda: lunch.pay_erp_order(store, sources["erp"])
+        with lunch.screens(store) as screens:
+            self.teller.say("\n  An order that the POS rang up")
+            yield (first := lunch.pay_pos_order(store, sources["pos"]))
+            self.teller.say("\n  An order of the ERP, with the first provider down")
+            yield (second := lunch.pay_erp_order(store, sources["erp"]))
+            lunch.show_paid(screens, [first, second])
 
     def _reconcile(self) -> None:
         from config.demonstration.nightly import Nightly
