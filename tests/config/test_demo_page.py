@@ -1,6 +1,7 @@
 """The demo's page, in front of a stand-in for our API on the wire."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.http import Http404
@@ -44,7 +45,9 @@ def asked_of(api) -> dict:
 
 
 def send_form(**changes):
-    return demo_page.form(RequestFactory().post("/demo/", FORM | changes))
+    """As a browser does, whose form has no file."""
+    body, kind = urlencode(FORM | changes), "application/x-www-form-urlencoded"
+    return demo_page.form(RequestFactory().post("/demo/", body, content_type=kind))
 
 
 def test_it_is_not_there_outside_the_demo():

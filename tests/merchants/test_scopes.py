@@ -15,7 +15,9 @@ def views():
             else:
                 yield from walk(pattern.url_patterns)
 
-    return [view for view in walk(get_resolver().url_patterns) if hasattr(view, "scopes")]
+    return [
+        view for view in walk(get_resolver().url_patterns) if hasattr(view, "scopes") and view.authentication_classes
+    ]
 
 
 def test_scopes_are_resources_and_verbs_with_a_sentence_each():
