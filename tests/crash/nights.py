@@ -1,9 +1,10 @@
-"""The days after a crash run: M-Pesa's list is read night after night, and what may still have come is asked about."""
+"""The days after a crash run: every list is read, M-Pesa's night after night, and what is unknown is asked about."""
 
 from datetime import timedelta
 
 from core import clock
 from events import work
+from merchants.models import ProviderAccount
 from payments.models import Operation
 from payments.services import resolving
 from reconciliation import runs
@@ -16,9 +17,14 @@ _AFTER_ALL_QUESTIONS = timedelta(days=8)
 
 def go_by() -> None:
     """Only what is unknown sees the days go by: the simulators' clocks stand, and much would end that they hold."""
-    for night in _NIGHTS:
+    soon, *later = _NIGHTS
+    with clock.shifted(soon):
+        runs.begin_all(occasion=Run.Occasion.NIGHTLY)
+        work.drain(runs.QUEUE)
+    [account] = ProviderAccount.objects.filter(provider="mpesa")
+    for night in later:
         with clock.shifted(night):
-            runs.begin_all(occasion=Run.Occasion.NIGHTLY)
+            runs.begin(account, occasion=Run.Occasion.NIGHTLY, by="crash")
             work.drain(runs.QUEUE)
     with clock.shifted(_AFTER_ALL_QUESTIONS):
         asked = Operation.objects.filter(state="unknown", due_at__isnull=False)
