@@ -15,11 +15,12 @@ from events.models import Callback
 from payments import proven_callbacks, static_callbacks, weak_callbacks
 from payments.models import Attempt, Operation
 from payments.providers.base import Kind, Notice, RawCallback, Report, Topic, Word
-from payments.services import connections, dashboard_refunds, refund_booking, static_codes
+from payments.services import connections, dashboard_refunds, refund_booking, resolving, static_codes
 from payments.services.booking import Because
 from payments.services.connections import Adapter
 from payments.services.locking import lock_attempt
 from payments.services.preparing import order_for
+from payments.states import AttemptState
 
 _RELATED = Operation.objects.select_related("attempt__payment", "attempt__account", "refund", "about")
 
@@ -81,10 +82,13 @@ def _prove(callback: Callback, notice: Notice, adapter: Adapter, raw: RawCallbac
 def _look_for_refund(callback: Callback, notice: Notice, adapter: Adapter) -> None:
     """A refund that we did not begin, as its provider shows it with its payment."""
     attempt = proven_callbacks.find_attempt(callback, notice, notice.payment_provider_id)
-    create = Operation.objects.filter(attempt=attempt, kind=Kind.CREATE).first() if attempt else None
+    create = _RELATED.filter(attempt=attempt, kind=Kind.CREATE).first() if attempt else None
     if notice.topic is not Topic.REFUND or attempt is None or create is None:
         inbox.finish(callback, Callback.State.UNMATCHED, note="names nothing that is ours, and cannot be proven")
         return
+    if attempt.state == AttemptState.OPEN:
+        # What was given back was paid before that, whichever news of it comes first.
+        resolving.ask(create)
     report = _refund_shown(notice, adapter, attempt, create)
     if report is None or report.word is Word.PENDING:
         weak_callbacks.wait(callback)

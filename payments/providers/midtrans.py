@@ -309,7 +309,8 @@ class Midtrans(PaymentProvider[Credentials, Options]):
         try:
             told = _transaction_shown(response)
         except NothingCreated as refused:
-            fault = NotShown if refused.provider_code == "404" else OutcomeUnknown
+            is_absent = refused.provider_code == "404" and order.kind is Kind.CREATE
+            fault = NotShown if is_absent else OutcomeUnknown
             raise fault(f"answer {refused.provider_code} to a question") from refused
         report = self._own(told, order)
         return _understood(find_refund, told, order) if order.kind is Kind.REFUND else report

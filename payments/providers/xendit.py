@@ -320,12 +320,10 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
         return self._refund(order, answer_to_a_question(response))
 
     def _read_listed_refund(self, order: Order, refund_id: str, response: Response) -> Report:
-        found = understood(
-            partial(find_refund, key=order.operation_key, refund_id=refund_id),
-            listed(answer_to_a_question(response)),
-        )
+        told = answer_to_a_question(response)
+        found = understood(partial(find_refund, key=order.operation_key, refund_id=refund_id), listed(told))
         if found is None:
-            raise NotShown("no such refund is listed")
+            raise (OutcomeUnknown if told.get("has_more") else NotShown)("no such refund is listed")
         return self._refund(order, found)
 
     def _read_refunds_of_code(self, order: Order, response: Response) -> Report:
@@ -336,7 +334,7 @@ class Xendit(PaymentProvider[Credentials, Options], MakesStaticCodes):
             found = understood(partial(find_refund, key="", refund_id=order.target_id), refunds)
             if found is not None:
                 return self._refund(order, found)
-        raise NotShown("no such refund is listed")
+        raise OutcomeUnknown("no such refund is listed")
 
     def _refund(self, order: Order, told: Mapping[str, Any]) -> Report:
         report, money = understood(read_refund, told, self.options.words), understood(refunded_money, told)

@@ -182,8 +182,7 @@ def _end_unshown(attempt: Attempt, report: Report, because: Because) -> None:
     """It is closed there where that can be. Elsewhere it is over at once where nobody can pay without us."""
     withhold(attempt, report)
     note_failure(attempt, shown_codes.WITHHELD)
-    held_by_us = REGISTRY[attempt.account.provider].capabilities.methods[attempt.payment.method].held_by_us
-    if held_by_us and not can_close(attempt):
+    if held_by_us(attempt) and not can_close(attempt):
         end(attempt, PaymentState.FAILED, because)
         return
     move(attempt.payment, PaymentState.PROCESSING, by=because.by, because=f"{because}: its code is withheld")
@@ -196,9 +195,8 @@ _CODE_IS_LOST = "The provider's answer with the code to pay by was lost. Nobody 
 def _code_is_lost(attempt: Attempt, report: Report, because: Because) -> bool:
     """It waits for somebody to pay by what only its first answer showed, and that has never reached us."""
     payment = attempt.payment
-    method = REGISTRY[attempt.account.provider].capabilities.methods[payment.method]
     shown = payment.next_action or report.next_action
-    return method.held_by_us and because.source == "query" and not shown
+    return held_by_us(attempt) and because.source == "query" and not shown
 
 
 def give_up_unseen(attempt: Attempt, because: Because) -> None:
@@ -278,6 +276,13 @@ def note_failure(attempt: Attempt, failure: Failure | None) -> None:
         failure_provider_code=failure.provider_code[:100],
         failure_is_final=failure.is_final,
     )
+
+
+def held_by_us(attempt: Attempt) -> bool:
+    """Whether nobody can pay but by what we show. A saved method is charged without anybody being shown anything."""
+    if attempt.payment.saved_method_id is not None:
+        return False
+    return REGISTRY[attempt.account.provider].capabilities.methods[attempt.payment.method].held_by_us
 
 
 def can_close(attempt: Attempt) -> bool:

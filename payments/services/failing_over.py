@@ -10,7 +10,8 @@ from merchants import breakers
 from merchants.models import ProviderAccount
 from payments.models import Operation, Payment
 from payments.providers import REGISTRY
-from payments.providers.base import FailureCode, Kind, MethodCapability, Order, Report
+from payments.providers.base import FailureCode, Kind, Order, Report
+from payments.services import booking
 from payments.services.making import new_attempt
 from payments.services.places import busy, reserve
 from payments.services.preparing import prepare
@@ -38,7 +39,7 @@ _BY_CODE: Mapping[str, Decision] = {
 """Certain refusals that another company may not share. What is the payer's own, such as a busy phone, ends it."""
 
 
-def decide(outcome: Report | ProviderFault, method: MethodCapability) -> Decision:
+def decide(outcome: Report | ProviderFault, *, held_by_us: bool) -> Decision:
     """What follows on the first answer. A decline is an answer, and is final.
 
     After an unknown outcome, or a code that we withhold, nobody may be asked anew, unless what was asked for cannot be
@@ -46,9 +47,9 @@ def decide(outcome: Report | ProviderFault, method: MethodCapability) -> Decisio
     """
     match outcome:
         case OutcomeUnknown():
-            return Decision.NEXT if method.held_by_us else Decision.STOP
+            return Decision.NEXT if held_by_us else Decision.STOP
         case Report() if outcome.withheld:
-            return Decision.NEXT if method.held_by_us else Decision.STOP
+            return Decision.NEXT if held_by_us else Decision.STOP
         case NothingCreated() | Unsupported():
             return _BY_FAULT.get(type(outcome)) or _BY_CODE.get(getattr(outcome, "code", ""), Decision.STOP)
         case _:
@@ -91,8 +92,7 @@ class Turns:
     def instead_of(self, operation: Operation, outcome: Report | ProviderFault) -> Operation | None:
         """Prepare the same payment at the next account; None where the outcome stands, or nobody is left."""
         payment, failed = operation.attempt.payment, operation.attempt.account
-        method = REGISTRY[failed.provider].capabilities.methods[payment.method]
-        if decide(outcome, method) is Decision.STOP:
+        if decide(outcome, held_by_us=booking.held_by_us(operation.attempt)) is Decision.STOP:
             return None
         self.accounts = [account for account in self.accounts if _takes_the_same(account, failed, payment)]
         account = self._next()

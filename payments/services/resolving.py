@@ -10,7 +10,6 @@ from events import attention, work
 from events.models import Attention
 from events.transitions import move, record
 from payments.models import Dispute, Operation, Payment, Refund
-from payments.providers import REGISTRY
 from payments.providers.base import Kind, Report, Word
 from payments.services import booking, confirming, connections, operations
 from payments.services.booking import Because
@@ -54,7 +53,8 @@ def ask(operation: Operation, *, known_or_not: bool = False) -> None:
 
     What is known is not asked about, unless it is said to have changed.
     """
-    if operation.state == OperationState.UNKNOWN and _may_resend(operation):
+    is_sent_again = operation.state == OperationState.UNKNOWN and _may_resend(operation)
+    if is_sent_again:
         operation = operations.resend(operation)
     is_asked = known_or_not or not _is_known(operation)
     report, shows_nothing = _fetch(operation) if is_asked else (None, False)
@@ -73,7 +73,8 @@ def ask(operation: Operation, *, known_or_not: bool = False) -> None:
         record(operation, asked=operation.asked + 1)
         schedule(operation)
         if operation.due_at is None and not is_settled(operation, operation.state):
-            if shows_nothing and operation.state == OperationState.UNKNOWN:
+            # What has just been sent again may be on its way still.
+            if shows_nothing and not is_sent_again and operation.state == OperationState.UNKNOWN:
                 operations.conclude_absent(operation, replace(because, detail=_SHOWS_NOTHING))
             else:
                 _hand_over(operation)
@@ -101,8 +102,7 @@ def _is_lost_unseen(operation: Operation) -> bool:
     attempt = operation.attempt
     if operation.kind != Kind.CREATE or operation.state != OperationState.UNKNOWN or attempt.provider_id:
         return False
-    method = REGISTRY[attempt.account.provider].capabilities.methods[attempt.payment.method]
-    return method.held_by_us and not _may_resend(operation)
+    return booking.held_by_us(attempt) and not _may_resend(operation)
 
 
 def _is_wanted(operation: Operation) -> bool:

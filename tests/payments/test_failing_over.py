@@ -15,14 +15,13 @@ from events.models import Event
 from merchants import routing, services, switches
 from merchants.models import Breaker
 from payments.models import Attempt
-from payments.providers.base import FailureCode, MethodCapability, Report, Word
+from payments.providers.base import FailureCode, Report, Word
 from payments.services.failing_over import decide
 from tests.payments.world import MPESA, SECOND_APP, attention, events_of, operations_of, reaches
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUSH = "POST /mpesa/stkpush/v1/processrequest"
-QR, PROMPT = MethodCapability(held_by_us=True), MethodCapability(instrument="phone")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ QR, PROMPT = MethodCapability(held_by_us=True), MethodCapability(instrument="pho
     ],
 )
 def test_what_follows_on_each_first_answer(outcome, qr, prompt):
-    assert (decide(outcome, QR), decide(outcome, PROMPT)) == (qr, prompt)
+    assert (decide(outcome, held_by_us=True), decide(outcome, held_by_us=False)) == (qr, prompt)
 
 
 @pytest.fixture

@@ -131,6 +131,16 @@ def test_news_in_the_wrong_order_ends_as_in_the_right_one(world, midtrans, accou
     assert not Callback.objects.filter(state__in=["parked", "unmatched"]).exists()
 
 
+def test_news_of_a_refund_alone_tells_that_it_was_paid_before(world, midtrans, accounts, shop, caller):
+    payment = code(caller)
+    midtrans.simulate(payment, "approve", callback="missing")
+    midtrans.simulate(payment, "refund")
+    world.work_until(lambda: counters(payment)[2])
+    assert counters(payment) == (4_550_000, 0, 4_550_000)
+    assert caller.get(f"payments/{payment['id']}")["state"] == "succeeded"
+    assert attention() == []
+
+
 def test_callbacks_refunds_and_cancels_go_on_at_a_provider_that_is_switched_off(
     world, midtrans, accounts, shop, caller
 ):

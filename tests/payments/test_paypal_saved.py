@@ -58,6 +58,17 @@ def test_a_kept_account_is_charged_without_its_owner(world, shop, account, paypa
     assert counters(payment) == (1250, 0, 0)
 
 
+def test_a_charge_without_its_owner_whose_answers_were_all_lost_may_have_been_paid(world, shop, account, paypal):
+    saved = kept(shop)
+    paypal.post("settings", callback_mode="missing")
+    paypal.trouble("reset_after", CAPTURE, times=20)
+    payment = shop.api.charge(saved)
+    for hours in (1, 7, 30):
+        with world.later(hours=hours):
+            assert shop.api.get(f"payments/{payment['id']}")["state"] == "processing"
+    assert [entry["state"] for entry in paypal.entries("payment")] == ["succeeded"]
+
+
 def test_a_lost_answer_to_the_agreement_keeps_one_account(world, shop, account, paypal):
     paypal.trouble("reset_after", TOKEN)
     saved = save(shop.api)
