@@ -17,7 +17,7 @@ from reconciliation.models import Discrepancy, Run, StagedLine
 
 _EARLIER = timedelta(days=1)
 """Money of the window may have been booked before it, by clocks that differ. A line whose money was booked even earlier
-is found to be so when it is repaired, or looked up where the line is a file's, which repairs nothing."""
+is looked up."""
 _AT_ONCE = 50_000
 """So many cases are written by one statement, whose ids are made here."""
 COMES_IN = (ReceiptKind.CAPTURE.value, MovementKind.REINSTATED.value)
@@ -50,13 +50,13 @@ def match(run: Run, declared: Statements) -> Found:
         for statement in (_REPEATED, _FOLDED, _JUDGE):
             cursor.execute(statement, parameters)
         cursor.execute("ANALYZE judged")
-        if run.upload_id:
-            cursor.execute(_BOOKED_EARLIER, parameters)
+        cursor.execute(_BOOKED_EARLIER, parameters)
         found = _figures(cursor, parameters)
         # Before the new cases are there: the planner knows of the earlier ones only.
         cursor.execute(_EXPLAINED, parameters)
         if not run.upload_id:
             cursor.execute(_CONFIRMED, parameters)
+        cursor.execute(_AGAIN, parameters)
         _write_new(cursor, run)
         cursor.execute("DROP TABLE judged, folded, repeated")
     return found
@@ -139,7 +139,11 @@ WHERE line.run = %(run)s AND line.kind = 'capture' AND line.reference <> '' AND 
         WHERE receipt.account_id = %(account)s AND receipt.provider_money_id = attempt.provider_id)
     AND NOT EXISTS (SELECT FROM {Receipt._meta.db_table} AS receipt
         WHERE receipt.account_id = %(account)s AND receipt.provider_money_id = line.provider_money_id)
+    AND line.reference NOT IN (SELECT reference FROM {StagedLine._meta.db_table}
+        WHERE run = %(run)s AND kind = 'capture' AND word = 'succeeded'
+        GROUP BY reference HAVING count(DISTINCT provider_money_id) > 1)
 """  # noqa: S608  (names from models)
+"""Not where several have the same reference: a second payment is not the first."""
 
 # What is booked of a refund that has failed since does not stand. Where payments are asked about one by one, a refund
 # of today brings back the line of money that was booked long ago.
@@ -280,14 +284,15 @@ FROM (
 JOIN unnest(%(ids)s::text[]) WITH ORDINALITY AS made (id, place) USING (place)
 """  # noqa: S608  (names from models)
 
-_COMPARED = """CASE WHEN NOT judged.moved THEN 'state' WHEN ours.currency <> judged.listed_currency THEN 'currency'
+_COMPARED = """CASE WHEN judged.moved <> ours.stands THEN 'state'
+    WHEN ours.currency <> judged.listed_currency THEN 'currency'
     WHEN ours.amount <> judged.listed_amount OR ours.kind <> judged.direction THEN 'amount' ELSE 'matched' END"""
 
 _BOOKED_EARLIER = f"""
 UPDATE judged SET finding = {_COMPARED}, receipt = ours.id, booked_amount = ours.amount,
-    booked_currency = ours.currency, booked_kind = ours.kind, stands = true, is_expected = false
-FROM {Receipt._meta.db_table} AS ours
-WHERE judged.finding IN ('missing_here', 'nothing') AND ours.account_id = %(account)s
+    booked_currency = ours.currency, booked_kind = ours.kind, stands = ours.stands, is_expected = false
+FROM ({_RECEIPTS}) AS ours
+WHERE judged.finding IN ('missing_here', 'nothing') AND judged.receipt IS NULL
     AND ours.provider_money_id = judged.key
 """  # noqa: S608  (names from models)
 
@@ -302,12 +307,27 @@ FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND t
 """What the provider's own list has found, no file explains away."""
 
 _CONFIRMED = f"""
-UPDATE {Discrepancy._meta.db_table} AS told SET confirmed = true, direction = judged.direction,
+UPDATE {Discrepancy._meta.db_table} AS told SET confirmed = true, run_id = %(run)s, direction = judged.direction,
+    outcome = 'open', closed_at = NULL, closed_by = '', proposed_by = '', proposed_match = '',
     listed_amount = judged.listed_amount, listed_currency = judged.listed_currency, listed_fee = judged.listed_fee,
     reference = left(coalesce(judged.reference, ''), 100), gives_back = coalesce(judged.gives_back, ''),
     payment_id = coalesce(judged.payment_id, ''), provider_status = coalesce(judged.provider_status, ''),
     payer_hint = coalesce(judged.payer_hint, ''), listed_at = judged.listed_at
-FROM judged WHERE told.account_id = %(account)s AND told.closed_at IS NULL AND NOT told.confirmed
+FROM judged WHERE told.account_id = %(account)s AND told.outcome <> 'booked' AND NOT told.confirmed
     AND told.kind = 'missing_here' AND told.key = judged.key AND judged.finding = 'missing_here'
 """  # noqa: S608  (names from models)
-"""What a file had told of, as the provider's own list has it: from now on it is certain."""
+"""What a file had told of, as the provider's own list has it: from now on it is certain, whoever had closed it."""
+
+_AGAIN = f"""
+UPDATE {Discrepancy._meta.db_table} AS told SET outcome = 'open', closed_at = NULL, run_id = %(run)s,
+    receipt = coalesce(judged.receipt, ''), direction = judged.direction,
+    listed_amount = judged.listed_amount, listed_currency = coalesce(judged.listed_currency, ''),
+    listed_fee = judged.listed_fee, booked_amount = judged.booked_amount,
+    booked_currency = coalesce(judged.booked_currency, ''), booked_fee = judged.booked_fee,
+    provider_status = coalesce(judged.provider_status, ''), listed_at = judged.listed_at, found_at = %(now)s
+FROM judged WHERE told.account_id = %(account)s AND told.kind = judged.finding AND told.key = judged.key
+    AND judged.finding NOT IN ('matched', 'nothing', 'missing_here') AND (told.outcome = 'explained'
+        OR told.outcome = 'open' AND NOT %(is_file)s AND told.run_id IN ({_FROM_FILES}))
+"""  # noqa: S608  (names from models)
+"""What was explained and disagrees once more, and what a file had found and the own list finds too. What people have
+closed stays closed."""

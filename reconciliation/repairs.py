@@ -16,7 +16,7 @@ from payments.providers import REGISTRY
 from payments.providers.base import MoneyMoved, ReceiptKind
 from payments.providers.disputes import MovementKind
 from payments.providers.statements import Statements
-from payments.services import listing
+from payments.services import arriving, listing, static_codes
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
 from reconciliation.models import Discrepancy, Run
@@ -63,14 +63,15 @@ _DISPUTED = frozenset(kind.value for kind in MovementKind)
 def conclude_unlisted(account: ProviderAccount, declared: Statements) -> int:
     """End what nobody could tell of, once the provider lists no further back; how many.
 
-    Only what a finished run has read about, from before it was sent until long after a payer could still have paid; not
-    what was asked about and answered in a way that nobody could read.
+    Only what a finished run has read about, whole, from before it was sent until long after a payer could still have
+    paid; not what was asked about and answered in a way that nobody could read.
     """
     read = Run.objects.filter(
         account=account,
         upload=None,
         phase=Run.Phase.FINISHED,
         counts__has_key="lines",
+        **({} if declared.by_status else {"unreadable": {}}),
         since__lte=OuterRef("sent_at"),
         until__gte=OuterRef("sent_at") + _PAYABLE_WITHIN,
     )
@@ -115,16 +116,28 @@ def _book(
 def _repair_asking(found: Discrepancy, run: Run) -> None:
     """Have the provider tell of our own payment, under whose number its money is booked; others' as it is listed."""
     attempt = listing.ask_about_named(run.account, found.reference, _because(found))
-    if attempt is None:
+    code = static_codes.of_reference(run.account_id, found.reference) if attempt is None else None
+    booked: Payment | UnallocatedReceipt | None
+    if attempt is not None:
+        booked = None if _is_one_of_several(found) else listing.booked_of(attempt, found.key)
+    elif code is not None:
+        static_codes.take_in(code, money_id=found.key, because=_because(found))
+        booked = arriving.booked(run.account, found.key)
+    else:
         _repair(found, run)
         return
-    payment = listing.booked_of(attempt, found.key)
-    if payment is None:
+    if booked is None:
         return
     with transaction.atomic():
         case = _locked(found)
         if case is not None:
-            _close(case, run, booked_as=payment.pk)
+            _close(case, run, booked_as=booked.pk)
+
+
+def _is_one_of_several(found: Discrepancy) -> bool:
+    """Money under several numbers has the same reference: which of it is booked, a person has to see."""
+    others = Discrepancy.objects.filter(account=found.account_id, kind=found.kind, direction=found.direction)
+    return others.filter(reference=found.reference).exclude(key=found.key).exclude(reference="").exists()
 
 
 def _repair_dispute(found: Discrepancy, run: Run) -> None:

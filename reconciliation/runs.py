@@ -259,7 +259,9 @@ def _keep(run: Run, page: StatementPage) -> None:
     run.pages += 1
     if not run.repeats:
         run.lines += staging.stage(run.pk, page.lines)
-    run.unreadable = dict(list((run.unreadable | dict(page.unreadable)).items())[:_UNREADABLE_KEPT])
+    unreadable = run.unreadable | dict(page.unreadable)
+    # Each payment whose answer could not be read has to be known: of it nothing is missed.
+    run.unreadable = unreadable if _declared(run).by_status else dict(list(unreadable.items())[:_UNREADABLE_KEPT])
     run.cursor = page.next_cursor
     if not run.cursor or run.repeats >= _MOST_REPEATS:
         run.phase, run.cursor = Phase.MATCHING, ""

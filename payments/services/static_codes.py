@@ -125,6 +125,12 @@ def named(account: str, provider_id: str) -> StaticCode | None:
     return rows.first() if provider_id else None
 
 
+def of_reference(account: str, reference: str) -> StaticCode | None:
+    """The code that was asked for under this reference of ours."""
+    rows = StaticCode.objects.select_related("account").filter(account=account, provider_reference=reference)
+    return rows.first() if reference else None
+
+
 def take_in(code: StaticCode, *, money_id: str, because: Because) -> dict[str, Payment | UnallocatedReceipt] | None:
     """Ask what was paid on the code, and book what is not booked yet, each sum once for ever, by its number there.
 

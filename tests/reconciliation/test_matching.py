@@ -339,3 +339,35 @@ def test_more_cases_than_one_statement_writes_are_all_written(account, monkeypat
     assert found.counts["missing_here"] == 8
     assert [key for _, key, _ in cases()] == [f"A{number}" for number in range(8)]
     assert len(set(Discrepancy.objects.values_list("pk", flat=True))) == 8
+
+
+def test_what_was_explained_and_disagrees_once_more_is_open_once_more(account):
+    booked(account, "A1")
+    for amount, outcome in ((700, "open"), (25_000, "explained"), (900, "open")):
+        match(account, line("A1", amount))
+        assert cases() == [("amount", "A1", outcome)]
+    assert Discrepancy.objects.get().listed_amount == 900
+
+
+def test_what_two_people_have_closed_stays_closed(account):
+    booked(account, "A1")
+    match(account, line("A1", 700))
+    closed = {"outcome": "closed", "closed_at": clock.now(), "proposed_by": "amina", "closed_by": "juma"}
+    Discrepancy.objects.update(**closed)
+    match(account, line("A1", 900))
+    assert cases() == [("amount", "A1", "closed")]
+
+
+def test_a_refund_of_long_ago_that_fails_now_is_noticed(account):
+    ago = clock.now() - timedelta(days=20)
+    receipt = refunded(account, "B1")
+    type(receipt).objects.filter(pk=receipt.pk).update(id=ids.first_id("rcpt", ago), created_at=ago)
+    match(account, line("B1", 5_000, kind=ReceiptKind.REFUND, word=Word.FAILED), declared=EVERYTHING)
+    assert cases() == [("state", "B1", "open")]
+
+
+def test_a_second_payment_under_the_same_reference_is_not_the_first(account):
+    receipt = booked(account, "INV-1")
+    type(receipt.attempt).objects.filter(pk=receipt.attempt_id).update(provider_id="INV-1")
+    told = [line(number, reference=receipt.attempt.provider_reference) for number in ("PAY-8", "PAY-9")]
+    assert match(account, *told, declared=RENUMBERED).counts["missing_here"] == 2

@@ -271,6 +271,16 @@ def test_nothing_is_booked_by_a_file_alone(account):
     assert repairs.repair_some(run, after="") == ""
 
 
+def test_what_two_people_closed_while_only_a_file_told_of_it_is_booked_once_the_provider_lists_it(account):
+    read(account, csv_of(line_of("A1", at=at(6))))
+    closed = {"outcome": "closed", "closed_at": clock.now(), "proposed_by": "amina", "closed_by": "juma"}
+    Discrepancy.objects.update(**closed)
+    run = match_listed(account, line("A1", reference="TABLE"))
+    repairs.repair_some(run, after="")
+    assert cases() == [("missing_here", "A1", "repaired")]
+    assert UnallocatedReceipt.objects.count() == 1
+
+
 def test_what_the_providers_own_list_confirms_is_booked_as_that_list_has_it(account):
     read(account, csv_of(line_of("A1", "999.00", at=at(6))))
     run = match_listed(account, line("A1", reference="TABLE"))
