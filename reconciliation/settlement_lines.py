@@ -31,20 +31,22 @@ def take_in_report(run: Run) -> None:
             )
         )
     with connection.cursor() as cursor:
-        cursor.execute(_LINES, {"run": run.pk, "account": run.account_id})
+        cursor.execute(_LINES, {"run": run.pk, "account": run.account_id, "upload": run.upload_id})
         cursor.execute(_PAID_AT, {"run": run.pk, "account": run.account_id})
 
 
 _LINES = f"""
-INSERT INTO {SettlementLine._meta.db_table} AS known (settlement_id, kind, provider_money_id, amount, fee)
-SELECT settlement.id, staged.kind, staged.provider_money_id, max(staged.amount), coalesce(max(staged.fee_amount), 0)
+INSERT INTO {SettlementLine._meta.db_table} AS known (settlement_id, kind, provider_money_id, amount, fee, upload)
+SELECT settlement.id, staged.kind, staged.provider_money_id, max(staged.amount), coalesce(max(staged.fee_amount), 0),
+    %(upload)s
 FROM {StagedLine._meta.db_table} AS staged
 JOIN {Settlement._meta.db_table} AS settlement
     ON settlement.account_id = %(account)s AND settlement.number = staged.settlement
     AND settlement.currency = staged.currency
 WHERE staged.run = %(run)s AND staged.word = 'succeeded'
 GROUP BY settlement.id, staged.kind, staged.provider_money_id
-ON CONFLICT (settlement_id, kind, provider_money_id) DO UPDATE SET amount = excluded.amount, fee = excluded.fee
+ON CONFLICT (settlement_id, kind, provider_money_id) DO UPDATE
+    SET amount = excluded.amount, fee = excluded.fee, upload = excluded.upload
 WHERE EXISTS (
     SELECT FROM {Settlement._meta.db_table} AS open WHERE open.id = known.settlement_id AND open.settled_at IS NULL
 )

@@ -1,12 +1,14 @@
 """Settlements: what the provider's report names, what the books have of it, and what came at the bank, side by side.
 
-A file brings lines; nothing is posted before all three sides agree, or two people have said so.
+A file brings lines, and is one person's word: nothing is posted before all three sides agree and two people have
+uploaded the files, or before two people have said so.
 """
 
 import logging
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from core import clock
 from core.database import insert_ignoring
@@ -18,13 +20,14 @@ from payments.services import settling
 from payments.services.settling import Payout
 from reconciliation import settled_books, settlement_lines
 from reconciliation.concluding import BY
-from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine
+from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine, Upload
 
 logger = logging.getLogger(__name__)
 
 _COUNTED = (
     "paid_at", "lines", "unbooked", "listed_gross", "listed_refunds", "listed_fees", "paid_out", "booked_gross",
-    "booked_refunds", "booked_fees", "bank_amount", "bank_at", "left_over",
+    "booked_refunds", "booked_fees", "bank_amount", "bank_at", "is_told_by_two",
+    "left_over",
 )  # fmt: skip
 _PAYOUT = "payout"
 
@@ -62,10 +65,11 @@ def weigh(settlement: Settlement) -> None:
     Settlement.objects.filter(pk=settlement.pk).update(**{name: getattr(settlement, name) for name in _COUNTED})
     if settlement.settled_at is not None:
         _tell_of_left_over(settlement)
-    elif settlement.agrees:
+    elif settlement.agrees and settlement.is_told_by_two:
         settle(settlement, amount=settlement.listed_net, by=BY)
     else:
         _open_cases(settlement)
+        _tell_of_one_word(settlement)
     attention.settle(settlement, Attention.Reason.FAILING, by=BY)
 
 
@@ -112,7 +116,19 @@ def _count(settlement: Settlement) -> settled_books.Booked:
     bank = BankLine.objects.filter(settlement=settlement).aggregate(amount=Sum("amount"), at=Max("at"))
     settlement.bank_amount = None if bank["amount"] is None else int(bank["amount"])
     settlement.bank_at = bank["at"]
+    settlement.is_told_by_two = _is_told_by_two(settlement)
     return books
+
+
+def _is_told_by_two(settlement: Settlement) -> bool:
+    """Whether different people have uploaded the report, or whatever of it names these lines, and the bank's line."""
+    report = _uploaders(SettlementLine.objects.filter(settlement=settlement))
+    bank = _uploaders(BankLine.objects.filter(settlement=settlement))
+    return bool(report and bank) and report.isdisjoint(bank)
+
+
+def _uploaders(lines: "QuerySet[Any]") -> set[str]:
+    return set(Upload.objects.filter(pk__in=lines.values("upload")).values_list("by", flat=True))
 
 
 def _count_listed(settlement: Settlement) -> None:
@@ -151,6 +167,18 @@ def _tell_of_left_over(settlement: Settlement) -> None:
         attention.settle(settlement, Attention.Reason.DISCREPANCY, by=BY)
     if told:
         attention.raise_for(settlement, Attention.Reason.DISCREPANCY, detail)
+
+
+def _tell_of_one_word(settlement: Settlement) -> None:
+    """An item for as long as all agree, and nothing happens as nobody else has uploaded any of it."""
+    if settlement.agrees:
+        detail = (
+            f"settlement {settlement.number} agrees on all sides, and one person has uploaded both the report and the "
+            "bank's statement: look at both, then ask to settle it"
+        )
+        attention.raise_for(settlement, Attention.Reason.DISCREPANCY, detail)
+    else:
+        attention.settle(settlement, Attention.Reason.DISCREPANCY, by=BY)
 
 
 # Cases

@@ -50,9 +50,9 @@ def day(days):
     return (NOW - timedelta(days=days)).strftime("%Y-%m-%d 12:00:00")
 
 
-def read(account, reading, lines, purpose):
+def read(account, reading, lines, purpose, by):
     content = "\n".join([",".join(reading[name] for name in reading if name in COLUMNS), *lines, ""])
-    upload, _ = uploads.keep(account, given(content), purpose=purpose, covered=uploads.Covered(), by="staff:amina")
+    upload, _ = uploads.keep(account, given(content), purpose=purpose, covered=uploads.Covered(), by=by)
     uploads.save_mapping(upload, Reading.of(reading), by="staff:amina")
     return reread(upload)
 
@@ -60,15 +60,15 @@ def read(account, reading, lines, purpose):
 COLUMNS = ("number", "amount", "amount_out", "fee", "settlement", "reference", "time", "type")
 
 
-def report(account, *lines):
+def report(account, *lines, by="staff:amina"):
     """`(number, amount, fee, payout, type)` of eight days ago, each, as the provider reports them."""
     written = [f"{number},{amount},{fee},{payout},{day(8)},{kind}" for number, amount, fee, payout, kind in lines]
-    return read(account, REPORT, written, "provider")
+    return read(account, REPORT, written, "provider", by)
 
 
-def bank(account, *lines):
-    """`(credit, debit, details, days ago)` of the bank's statement."""
-    return read(account, BANK, [f"{got},{gone},{told},{day(ago)}" for got, gone, told, ago in lines], "bank")
+def bank(account, *lines, by="staff:ben"):
+    """`(credit, debit, details, days ago)` of the bank's statement, uploaded by somebody else."""
+    return read(account, BANK, [f"{got},{gone},{told},{day(ago)}" for got, gone, told, ago in lines], "bank", by)
 
 
 def captured(account, number, amount, fee=0):
@@ -175,6 +175,38 @@ def test_its_maker_does_not_settle_it_alone(account):
     with pytest.raises(Exception, match="Somebody else has to allow it"):
         approvals.allow(Approval.objects.get(), by="staff:amina", because="quick")
     assert (settlement().settled_at, held(account)) == (None, 128_500)
+
+
+def test_one_person_s_two_uploads_settle_nothing_until_two_people_do(account):
+    report(account, *usual(account), by="staff:amina")
+    bank(account, ("1285.00", "", "PO-77", 6), by="staff:amina")
+    told = settlement()
+    assert (told.agrees, told.is_told_by_two, told.settled_at, held(account)) == (True, False, None, 128_500)
+    assert (attention(), cases()) == ([(told.pk, "discrepancy")], [])
+    assert "PO-77 agrees on all sides" in Attention.objects.get().detail
+    settling_cases.ask_to_settle(told, by="staff:amina", because="it came")
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="seen at the bank")
+    assert (settlement().settled_by, held(account), attention()) == ("staff:bo", 0, [])
+
+
+def test_whoever_uploaded_a_part_of_the_report_does_not_vouch_for_the_bank_either(account):
+    first, *others = usual(account)
+    report(account, first, by="staff:amina")
+    report(account, *others, by="staff:bo")
+    bank(account, ("1285.00", "", "PO-77", 6), by="staff:amina")
+    assert (settlement().agrees, settlement().settled_at) == (True, None)
+    report(account, first, ("P1", "-1285.00", "", "PO-77", "Payout"), by="staff:bo")
+    assert (settlement().settled_by, held(account)) == ("reconciliation", 0)
+
+
+def test_two_people_who_match_a_line_vouch_for_what_one_has_uploaded(account):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "TRANSFER", 6), by="staff:amina")
+    line = BankLine.objects.get()
+    settling_cases.ask_to_match(settlement(), line.pk, by="staff:amina", because="it is")
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="yes")
+    assert (settlement().settled_by, settlement().proposed_by, held(account)) == ("staff:bo", "staff:amina", 0)
+    assert attention() == []
 
 
 def test_what_the_books_lack_of_its_lines_keeps_it_open_until_it_is_booked(account):
