@@ -87,10 +87,12 @@ def settle(settlement: Settlement, *, amount: int, by: str) -> None:
         number=settlement.number,
         on=(settlement.bank_at or settlement.paid_at or now).date(),
     )
-    settling.settle_payout(payout, payments=payments, net=Money(amount - books.by_hand, settlement.currency))
+    net = amount - books.by_hand.get(settlement.currency, 0)
+    settling.settle_payout(payout, payments=payments, net=Money(net, settlement.currency))
     settlement.settled_amount, settlement.settled_at, settlement.settled_by = amount, now, by
     Settlement.objects.filter(pk=settlement.pk).update(settled_amount=amount, settled_at=now, settled_by=by)
-    _leave_over(settlement, books)
+    books.posted = {settlement.currency: net}
+    settlement.left_over = books.left_over
     Settlement.objects.filter(pk=settlement.pk).update(left_over=settlement.left_over)
     _explain(settlement, (Discrepancy.Kind.AMOUNT, Discrepancy.Kind.MISSING_THERE))
     _tell_of_left_over(settlement)
@@ -112,7 +114,7 @@ def _count(settlement: Settlement) -> settled_books.Booked:
     books = settled_books.booked(settlement)
     settlement.booked_gross, settlement.booked_refunds = books.gross, books.refunds
     settlement.booked_fees, settlement.unbooked = books.fees, books.unbooked
-    _leave_over(settlement, books)
+    settlement.left_over = {} if settlement.settled_at is None else books.left_over
     bank = BankLine.objects.filter(settlement=settlement).aggregate(amount=Sum("amount"), at=Max("at"))
     settlement.bank_amount = None if bank["amount"] is None else int(bank["amount"])
     settlement.bank_at = bank["at"]
@@ -143,14 +145,6 @@ def _count_listed(settlement: Settlement) -> None:
     settlement.lines = gross[2] + refunds[2] + fees[2]
     paid_out = told[_PAYOUT][0] if _PAYOUT in told else None
     settlement.paid_out = -paid_out if paid_out is not None and settlement.listed_net < 0 else paid_out
-
-
-def _leave_over(settlement: Settlement, books: settled_books.Booked) -> None:
-    """By currency, what stays on the clearing account of its lines, once it is settled: nothing, if all is right."""
-    if settlement.settled_amount is None:
-        return
-    left = books.elsewhere | {settlement.currency: settlement.booked_net - settlement.settled_amount}
-    settlement.left_over = {currency: amount for currency, amount in left.items() if amount}
 
 
 def _tell_of_left_over(settlement: Settlement) -> None:

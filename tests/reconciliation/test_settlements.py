@@ -279,6 +279,88 @@ def test_a_payment_that_staff_had_settled_is_not_posted_twice(account):
     assert payment.settlement_reference == "BY-HAND"
 
 
+def by_hand(number, net):
+    """The payment of that receipt, recorded as settled by staff when it came to `net`."""
+    payment = Receipt.objects.get(provider_money_id=number).attempt.payment
+    Payment.objects.filter(pk=payment.pk).update(captured_amount=net, net_amount=None, fee_amount=None)
+    payment.refresh_from_db()
+    settling.settle_payment(payment, reference="BY-HAND", on=clock.now().date())
+    return payment
+
+
+def again(receipt, number, amount, excess):
+    """Another receipt of the same payment's."""
+    second = factories.ReceiptFactory(
+        attempt=receipt.attempt, provider_money_id=number, amount=amount, currency="KES", created_at=clock.now()
+    )
+    with transaction.atomic():
+        posting.post_capture(second, excess=excess)
+    return second
+
+
+def test_what_was_paid_twice_after_staff_had_settled_it_is_posted_with_its_payout(account):
+    first = captured(account, "A1", 10_000)
+    by_hand("A1", 10_000)
+    again(first, "A2", 10_000, excess=10_000)
+    assert held(account) == 10_000
+    report(account, ("A2", "100.00", "", "PO-77", "Sale"))
+    bank(account, ("100.00", "", "PO-77", 6))
+    assert (settlement().settled_amount, settlement().left_over, held(account)) == (10_000, {}, 0)
+
+
+def test_what_is_beyond_the_payment_is_posted_with_its_payout(account):
+    first = captured(account, "A1", 10_000)
+    again(first, "A2", 3_000, excess=1_000)
+    by_hand("A1", 12_000)
+    assert held(account) == 1_000
+    report(account, ("A1", "100.00", "", "PO-77", "Sale"), ("A2", "30.00", "", "PO-77", "Sale"))
+    bank(account, ("130.00", "", "PO-77", 6))
+    assert (settlement().left_over, held(account)) == ({}, 0)
+
+
+def test_a_fee_that_is_told_after_staff_had_settled_is_taken_back_from_what_they_posted(account):
+    receipt = captured(account, "A1", 10_000)
+    by_hand("A1", 10_000)
+    with transaction.atomic():
+        posting.post_final_fee(receipt, Money(300, "KES"))
+    assert held(account) == -300
+    report(account, ("A1", "100.00", "3.00", "PO-77", "Sale"))
+    bank(account, ("97.00", "", "PO-77", 6))
+    assert (settlement().settled_amount, settlement().left_over, held(account)) == (9_700, {}, 0)
+
+
+def test_money_that_found_its_payment_with_an_excess_after_or_before_staff_settled_it(account):
+    receipts = [booked(account, number, 12_000) for number in ("A1", "A2")]
+    cases_of = [factories.UnallocatedReceiptFactory(receipt=row) for row in receipts]
+    with transaction.atomic():
+        for case in cases_of:
+            posting.post_unallocated(case)
+        posting.post_allocated(cases_of[0], receipts[0].attempt.payment, excess=2_000)
+    by_hand("A1", 10_000)
+    with transaction.atomic():
+        posting.post_capture(booked(account, "B2", 5_000), excess=0)
+    Receipt.objects.filter(provider_money_id="B2").update(attempt=receipts[1].attempt)
+    by_hand("A2", 5_000)
+    with transaction.atomic():
+        posting.post_allocated(cases_of[1], receipts[1].attempt.payment, excess=0)
+    assert held(account) == 14_000
+    report(account, ("A1", "120.00", "", "PO-77", "Sale"), ("A2", "120.00", "", "PO-77", "Sale"))
+    bank(account, ("240.00", "", "PO-77", 6))
+    assert (settlement().settled_amount, settlement().left_over, held(account)) == (24_000, {}, 0)
+
+
+def test_a_payment_that_staff_settle_after_its_line_was_told_too_late_stays_named_no_longer(account):
+    lines = usual(account)
+    report(account, *lines)
+    bank(account, ("1285.00", "", "PO-77", 6))
+    captured(account, "A9", 3_000)
+    run = report(account, *lines, ("A9", "30.00", "", "PO-77", "Sale"))
+    assert (settlement().left_over, held(account)) == ({"KES": 3_000}, 3_000)
+    by_hand("A9", 3_000)
+    reread(run.upload)
+    assert (settlement().left_over, held(account), attention()) == ({}, 0, [])
+
+
 def test_a_settlement_in_which_more_went_back_is_collected_from_the_bank(account):
     refunded(account, "R1", 20_000)
     report(account, ("R1", "200.00", "", "PO-79", "Refund"), ("P1", "200.00", "", "PO-79", "Payout"))
