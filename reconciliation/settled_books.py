@@ -102,23 +102,34 @@ def _reference(fact: Fact, source: str) -> str:
     return f"{fact}:{source}:{Phase.POSTED}"
 
 
+_LINE = f"""
+    SELECT line.provider_money_id FROM {SettlementLine._meta.db_table} AS line
+    JOIN {Settlement._meta.db_table} AS mine ON mine.id = line.settlement_id
+    WHERE line.settlement_id = %(settlement)s AND line.kind IN ('capture', 'refund') AND NOT EXISTS (
+        SELECT FROM {SettlementLine._meta.db_table} AS same
+        JOIN {Settlement._meta.db_table} AS other ON other.id = same.settlement_id AND other.account_id = %(account)s
+        WHERE same.provider_money_id = line.provider_money_id AND same.settlement_id <> mine.id
+            AND same.kind IN ('capture', 'refund') AND other.settled_at IS NOT NULL
+            AND (mine.settled_at IS NULL OR (other.settled_at, other.id) < (mine.settled_at, mine.id))
+    )
+"""  # noqa: S608  (names from models)
+"""Its lines, without those that another was settled with before: nothing is paid out twice, whatever a report says."""
+
 _SOURCES = f"""
     SELECT receipt.id, CASE receipt.kind WHEN 'capture' THEN attempt.payment_id END AS payment
-    FROM {SettlementLine._meta.db_table} AS line
+    FROM line
     JOIN {Receipt._meta.db_table} AS receipt
         ON receipt.account_id = %(account)s AND receipt.provider_money_id = line.provider_money_id
     LEFT JOIN {Attempt._meta.db_table} AS attempt ON attempt.id = receipt.attempt_id
-    WHERE line.settlement_id = %(settlement)s AND line.kind IN ('capture', 'refund')
     UNION
     SELECT movement.id, NULL
-    FROM {SettlementLine._meta.db_table} AS line
+    FROM line
     JOIN {DisputeMovement._meta.db_table} AS movement
         ON movement.account_id = %(account)s AND movement.provider_money_id = line.provider_money_id
-    WHERE line.settlement_id = %(settlement)s AND line.kind IN ('capture', 'refund')
 """  # noqa: S608  (names from models)
 
 _SUMS = f"""
-WITH source AS ({_SOURCES})
+WITH line AS ({_LINE}), source AS ({_SOURCES})
 SELECT transfer.fact, account.currency, sum(entry.amount)
 FROM source CROSS JOIN unnest(%(facts)s::text[]) AS told (fact)
 JOIN {Transfer._meta.db_table} AS transfer
@@ -130,7 +141,7 @@ GROUP BY 1, 2
 """  # noqa: S608  (names from models, and facts)
 
 _BY_HAND = f"""
-WITH source AS ({_SOURCES})
+WITH line AS ({_LINE}), source AS ({_SOURCES})
 SELECT account.currency, -sum(entry.amount)
 FROM source JOIN {Transfer._meta.db_table} AS hand
     ON hand.reference = '{Fact.PAYMENT_SETTLED.value}:' || source.payment || ':{Phase.POSTED.value}'

@@ -78,8 +78,12 @@ def settle(settlement: Settlement, *, amount: int, by: str) -> None:
     numbers = SettlementLine.objects.filter(settlement=settlement, kind="capture")
     payments = settling.payments_of(settlement.account_id, numbers.values("provider_money_id"))
     settling.lock_payments(payments)
-    # Counted again under the locks: somebody may have recorded one of the payments as settled just now.
+    # Counted again under the locks: somebody may have settled one of the payments just now, or another settlement
+    # that names it too.
     books = _count(settlement)
+    if by == BY and not settlement.agrees:
+        _open_cases(settlement)
+        return
     now = clock.now()
     payout = Payout(
         source=settlement.pk,

@@ -15,7 +15,7 @@ from ledger.models import Account, Transfer
 from payments.models import Fee, Payment, Receipt
 from payments.providers.base import ReceiptKind
 from payments.services import posting, settling
-from reconciliation import runs, settlement_lines, settling_cases, uploads
+from reconciliation import runs, settlement_lines, settlements, settling_cases, uploads
 from reconciliation.mapping import Reading
 from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine
 from tests import factories
@@ -367,6 +367,42 @@ def test_a_settlement_in_which_more_went_back_is_collected_from_the_bank(account
     bank(account, ("", "200.00", "PO-79", 6))
     assert (settlement().settled_amount, held(account)) == (-20_000, 0)
     assert Transfer.objects.filter(fact="settlement_collected").count() == 1
+
+
+def test_a_payment_that_two_settlements_name_is_posted_with_one(account):
+    captured(account, "A1", 10_000)
+    captured(account, "A2", 5_000)
+    run = report(account, ("A1", "100.00", "", "PO-77", "Sale"))
+    bank(account, ("100.00", "", "PO-77", 6))
+    report(account, ("A1", "100.00", "", "PO-78", "Sale"), ("A2", "50.00", "", "PO-78", "Sale"))
+    bank(account, ("150.00", "", "PO-78", 5))
+    first, second = Settlement.objects.order_by("number")
+    assert (first.settled_amount, first.left_over) == (10_000, {})
+    assert (second.settled_at, second.booked_net, second.listed_net, held(account)) == (None, 5_000, 15_000, 5_000)
+    assert cases() == [("amount", second.pk, "open")]
+    settling_cases.ask_to_settle(second, by="staff:amina", because="it has come")
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="seen")
+    reread(run.upload)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.left_over, second.left_over, held(account)) == ({}, {"KES": -10_000}, -10_000)
+
+
+def test_two_settlements_that_agree_at_once_and_name_one_payment_are_not_both_posted(account):
+    captured(account, "A1", 10_000)
+    report(account, ("A1", "100.00", "", "PO-77", "Sale"), ("A1", "100.00", "", "PO-78", "Sale"))
+    bank(account, ("100.00", "", "PO-77", 6), ("100.00", "", "PO-78", 6))
+    first, second = Settlement.objects.order_by("number")
+    assert (first.settled_amount, second.settled_at, held(account)) == (10_000, None, 0)
+    assert ("amount", second.pk, "open") in cases()
+
+
+def test_what_agreed_before_the_payments_were_locked_and_does_so_no_more_is_not_posted_alone(account):
+    report(account, *usual(account), ("A3", "100.00", "", "PO-77", "Sale"))
+    bank(account, ("1385.00", "", "PO-77", 6))
+    with transaction.atomic():
+        settlements.settle(settlements.find(settlement().pk), amount=138_500, by="reconciliation")
+    assert (settlement().settled_at, held(account)) == (None, 128_500)
 
 
 def test_a_line_that_is_told_after_it_was_settled_is_named(account):
