@@ -1,9 +1,11 @@
 """The lines of a provider's report and of the bank's statement, taken over from what a run has staged."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from core import clock, ids
 from core.database import delete_in_batches, insert_ignoring
@@ -18,7 +20,11 @@ _SHORTEST = 4
 
 
 def take_in_report(run: Run) -> None:
-    """The settlements that the run's lines name, and those lines; in the transaction that compares the run."""
+    """The settlements that the run's lines name, and those lines; in the transaction that compares the run.
+
+    What the file was read as before, and is not now, is no line of an open settlement any more.
+    """
+    parameters = _parameters(run, SettlementLine)
     named = StagedLine.objects.filter(run=run.pk, word="succeeded").exclude(settlement="")
     for number, currency in named.values_list("settlement", "currency").distinct().order_by():
         insert_ignoring(
@@ -31,9 +37,39 @@ def take_in_report(run: Run) -> None:
             )
         )
     with connection.cursor() as cursor:
-        cursor.execute(_LINES, {"run": run.pk, "account": run.account_id, "upload": run.upload_id})
-        cursor.execute(_PAID_AT, {"run": run.pk, "account": run.account_id})
+        for statement in (_NO_LINES, _LINES, _PAID_AT, _EMPTIED):
+            cursor.execute(statement, parameters)
 
+
+def _parameters(run: Run, lines: type[SettlementLine] | type[BankLine]) -> dict[str, Any]:
+    return {"run": run.pk, "account": run.account_id, "upload": run.upload_id, "open": _lock_open(run, lines)}
+
+
+def _lock_open(run: Run, lines: type[SettlementLine] | type[BankLine]) -> list[str]:
+    """The open settlements that the run's file has told of before, so that nobody settles them meanwhile."""
+    told = lines.objects.filter(settlement=OuterRef("pk"), upload=run.upload_id)
+    rows = Settlement.objects.select_for_update().filter(Exists(told), account=run.account_id, settled_at=None)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+_NO_LINES = f"""
+DELETE FROM {SettlementLine._meta.db_table} AS line
+USING {Settlement._meta.db_table} AS settlement
+WHERE line.settlement_id = settlement.id AND settlement.id = ANY(%(open)s) AND line.upload = %(upload)s
+    AND NOT EXISTS (
+        SELECT FROM {StagedLine._meta.db_table} AS staged
+        WHERE staged.run = %(run)s AND staged.word = 'succeeded' AND staged.settlement = settlement.number
+            AND staged.currency = settlement.currency AND staged.kind = line.kind
+            AND staged.provider_money_id = line.provider_money_id
+    )
+"""  # noqa: S608  (names from models)
+
+_EMPTIED = f"""
+UPDATE {Settlement._meta.db_table} AS settlement SET paid_at = NULL, bank_missed = false
+WHERE id = ANY(%(open)s)
+    AND NOT EXISTS (SELECT FROM {SettlementLine._meta.db_table} AS line WHERE line.settlement_id = settlement.id)
+"""  # noqa: S608  (names from models)
+"""What no file names any more, as its number was read wrong: the bank does not miss it."""
 
 _LINES = f"""
 INSERT INTO {SettlementLine._meta.db_table} AS known (settlement_id, kind, provider_money_id, amount, fee, upload)
@@ -64,9 +100,14 @@ WHERE settlement.account_id = %(account)s AND settlement.number = told.settlemen
 
 
 def take_in_bank(run: Run) -> Found:
-    """The bank's lines, each once for ever, put to the settlements that they name; what was found, as of any run."""
+    """The bank's lines, each once for ever, put to the settlements that they name; what was found, as of any run.
+
+    What the file was read as before, and is not now, is no line any more, but where it has settled something.
+    """
+    parameters = _parameters(run, BankLine)
     with connection.cursor() as cursor:
-        cursor.execute(_BANK, {"run": run.pk, "account": run.account_id, "upload": run.upload_id})
+        cursor.execute(_NOT_AT_BANK, parameters)
+        cursor.execute(_BANK, parameters)
         link(run.account)
         cursor.execute(_BANK_TOTALS, {"run": run.pk, "account": run.account_id})
         told = cursor.fetchall()
@@ -83,6 +124,13 @@ SELECT currency, CASE kind WHEN 'refund' THEN -amount ELSE amount END AS amount,
     ))) AS key
 FROM {StagedLine._meta.db_table}
 WHERE run = %(run)s AND word = 'succeeded' AND kind IN ('capture', 'refund')
+"""  # noqa: S608  (names from models)
+
+_NOT_AT_BANK = f"""
+DELETE FROM {BankLine._meta.db_table} AS line
+WHERE line.account_id = %(account)s AND line.upload = %(upload)s
+    AND (line.settlement_id IS NULL OR line.settlement_id = ANY(%(open)s))
+    AND NOT EXISTS (SELECT FROM ({_BANK_LINES}) AS told WHERE told.key = line.key)
 """  # noqa: S608  (names from models)
 
 _BANK = f"""

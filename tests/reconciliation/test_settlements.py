@@ -397,6 +397,62 @@ def test_two_settlements_that_agree_at_once_and_name_one_payment_are_not_both_po
     assert ("amount", second.pk, "open") in cases()
 
 
+def read_otherwise(run, reading):
+    uploads.save_mapping(run.upload, Reading.of(reading), by="staff:amina")
+    return reread(run.upload)
+
+
+def test_a_statement_of_the_bank_that_is_read_again_otherwise_counts_once(account):
+    lines = usual(account)
+    report(account, *lines[:2])
+    run = bank(account, ("1285.00", "", "PO-77", 6), ("8.00", "", "other", 6))
+    assert (settlement().bank_amount, settlement().settled_at) == (128_500, None)
+    read_otherwise(run, BANK | {"zone": "Asia/Jakarta"})
+    assert (settlement().bank_amount, BankLine.objects.count()) == (128_500, 2)
+    report(account, *lines)
+    assert (settlement().settled_amount, held(account)) == (128_500, 0)
+
+
+def test_what_has_settled_something_stays_though_the_file_is_read_otherwise(account):
+    report(account, *usual(account))
+    run = bank(account, ("1285.00", "", "PO-77", 6))
+    read_otherwise(run, BANK | {"reference": ""})
+    assert (settlement().bank_amount, BankLine.objects.filter(settlement=settlement()).count()) == (128_500, 1)
+
+
+def test_a_line_that_two_people_are_asked_about_stays_the_same_when_its_file_is_read_again(account):
+    report(account, *usual(account)[:2])
+    run = bank(account, ("1485.00", "", "TRANSFER", 6))
+    line = BankLine.objects.get()
+    settling_cases.ask_to_match(settlement(), line.pk, by="staff:amina", because="it is")
+    reread(run.upload)
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="yes")
+    assert BankLine.objects.get() == line
+    assert settlement().bank_amount == 148_500
+
+
+def test_a_payout_that_was_read_as_a_payment_is_none_once_the_report_is_read_again(account):
+    lines = usual(account)
+    wrong = REPORT | {"types": REPORT["types"] | {"Payout": "capture"}}
+    run = report(account, *lines, ("P1", "1285.00", "", "PO-77", "Payout"))
+    read_otherwise(run, wrong)
+    assert (settlement().listed_net, settlement().lines) == (257_000, 4)
+    read_otherwise(run, REPORT)
+    told = settlement()
+    assert (told.listed_net, told.lines, told.paid_out) == (128_500, 3, 128_500)
+
+
+def test_a_settlement_whose_number_was_read_wrong_is_not_missed_at_the_bank(account):
+    run = report(account, *usual(account))
+    wrong = settlement()
+    read_otherwise(run, REPORT | {"number": "Payout", "settlement": "Id"})
+    assert sorted(Settlement.objects.values_list("number", flat=True)) == ["A1", "A2", "PO-77", "R1"]
+    wrong.refresh_from_db()
+    assert (wrong.lines, wrong.paid_at) == (0, None)
+    bank(account, ("5.00", "", "other", 9), ("6.00", "", "another", 4))
+    assert ("missing_there", wrong.pk, "open") not in cases()
+
+
 def test_what_agreed_before_the_payments_were_locked_and_does_so_no_more_is_not_posted_alone(account):
     report(account, *usual(account), ("A3", "100.00", "", "PO-77", "Sale"))
     bank(account, ("1385.00", "", "PO-77", 6))
