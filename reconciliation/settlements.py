@@ -197,7 +197,7 @@ def _open_cases(settlement: Settlement) -> None:
 
 
 def _open(settlement: Settlement, kind: Discrepancy.Kind, *, listed: int | None) -> None:
-    """The case, with what is said now; one that was closed stays closed."""
+    """The case, with what is said now: open again if it was explained; one that two people have closed stays closed."""
     figures = {
         "listed_amount": listed,
         "listed_currency": "" if listed is None else settlement.currency,
@@ -218,8 +218,9 @@ def _open(settlement: Settlement, kind: Discrepancy.Kind, *, listed: int | None)
         **figures,
     )
     if not insert_ignoring(case):
-        Discrepancy.objects.filter(account=settlement.account_id, kind=kind, key=settlement.pk, closed_at=None).update(
-            **figures
+        known = Discrepancy.objects.filter(account=settlement.account_id, kind=kind, key=settlement.pk)
+        known.filter(outcome__in=[Discrepancy.Outcome.OPEN, Discrepancy.Outcome.EXPLAINED]).update(
+            outcome=Discrepancy.Outcome.OPEN, closed_at=None, **figures
         )
 
 

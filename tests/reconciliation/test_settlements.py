@@ -15,6 +15,7 @@ from ledger.models import Account, Transfer
 from payments.models import Fee, Payment, Receipt
 from payments.providers.base import ReceiptKind
 from payments.services import posting, settling
+from reconciliation import cases as reconciliation_cases
 from reconciliation import runs, settlement_lines, settlements, settling_cases, uploads
 from reconciliation.mapping import Reading
 from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine
@@ -219,6 +220,27 @@ def test_what_the_books_lack_of_its_lines_keeps_it_open_until_it_is_booked(accou
     bank(account, ("1.00", "", "interest", 5))
     assert (settlement().settled_amount, held(account)) == (138_500, 0)
     assert ("amount", told.pk, "explained") in cases()
+
+
+def test_a_case_that_was_explained_opens_again_with_what_differs_then(account):
+    report(account, *usual(account), ("A3", "100.00", "", "PO-77", "Sale"))
+    captured(account, "A3", 10_000)
+    bank(account, ("1.00", "", "interest", 5))
+    assert cases() == [("amount", settlement().pk, "explained"), ("missing_here", "A3", "explained")]
+    bank(account, ("1380.00", "", "PO-77", 6))
+    case = Discrepancy.objects.get(kind="amount")
+    assert (case.outcome, case.closed_at) == ("open", None)
+    assert (case.listed, case.booked) == (Money(138_000, "KES"), Money(138_500, "KES"))
+    assert (account.pk, "discrepancy") in attention()
+
+
+def test_a_case_that_two_people_have_closed_stays_closed(account):
+    report(account, *usual(account), ("A3", "100.00", "", "PO-77", "Sale"))
+    case = Discrepancy.objects.get(kind="amount")
+    reconciliation_cases.ask_to_close(case, by="staff:amina", because="known")
+    approvals.allow(Approval.objects.get(), by="staff:bo", because="yes")
+    bank(account, ("1380.00", "", "PO-77", 6))
+    assert ("amount", settlement().pk, "closed") in cases()
 
 
 def test_a_report_whose_payout_is_not_what_its_lines_add_up_to_is_a_case(account):
