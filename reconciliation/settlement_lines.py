@@ -15,6 +15,8 @@ from reconciliation.models import BankLine, Discrepancy, Run, Settlement, Settle
 
 _COMES_WITHIN = timedelta(days=3)
 """A payout that is not at the bank this long after its day, within the days that a statement covers, is missed."""
+_SETTLED_WITHIN = timedelta(weeks=8)
+"""A line that comes later names something else than a settlement that was settled then."""
 _SHORTEST = 4
 """A number of fewer signs stands in too many descriptions by chance."""
 
@@ -155,9 +157,9 @@ def purge() -> int:
 
 
 def link(account: ProviderAccount) -> None:
-    """Put bank lines to the one settlement whose number stands in their description, also to one that is settled."""
+    """Put bank lines to the one settlement whose number stands in their description, open or settled about then."""
     with connection.cursor() as cursor:
-        cursor.execute(_LINK, {"account": account.pk, "shortest": _SHORTEST})
+        cursor.execute(_LINK, {"account": account.pk, "shortest": _SHORTEST, "within": _SETTLED_WITHIN})
 
 
 def _plain(column: str) -> str:
@@ -165,14 +167,21 @@ def _plain(column: str) -> str:
 
 
 _LINK = f"""
-WITH candidate AS (
+WITH line AS MATERIALIZED (
+    SELECT id, currency, coalesce(at, now()) AS at, {_plain("reference")} AS told
+    FROM {BankLine._meta.db_table} WHERE account_id = %(account)s AND settlement_id IS NULL
+), settlement AS MATERIALIZED (
+    SELECT id, currency, CASE WHEN settled_at IS NOT NULL THEN coalesce(bank_at, paid_at, settled_at) END AS at,
+        {_plain("number")} AS told
+    FROM {Settlement._meta.db_table}
+    WHERE account_id = %(account)s AND length(number) >= %(shortest)s AND (
+        settled_at IS NULL OR coalesce(bank_at, paid_at, settled_at) >= (SELECT min(at) FROM line) - %(within)s
+    )
+), candidate AS (
     SELECT line.id, settlement.id AS settlement, count(*) OVER (PARTITION BY line.id) AS many
-    FROM {BankLine._meta.db_table} AS line
-    JOIN {Settlement._meta.db_table} AS settlement
-        ON settlement.account_id = line.account_id AND settlement.currency = line.currency
-        AND length(settlement.number) >= %(shortest)s
-        AND position({_plain("settlement.number")} IN {_plain("line.reference")}) > 0
-    WHERE line.account_id = %(account)s AND line.settlement_id IS NULL
+    FROM line JOIN settlement
+        ON settlement.currency = line.currency AND position(settlement.told IN line.told) > 0
+        AND (settlement.at IS NULL OR line.at BETWEEN settlement.at - %(within)s AND settlement.at + %(within)s)
 )
 UPDATE {BankLine._meta.db_table} AS line SET settlement_id = candidate.settlement
 FROM candidate WHERE line.id = candidate.id AND candidate.many = 1

@@ -502,6 +502,20 @@ def test_a_second_transfer_of_a_settled_payout_is_named(account):
     assert Transfer.objects.filter(fact="settlement_paid").count() == 1
 
 
+def test_a_line_of_another_season_is_not_a_settled_settlement_s(account):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "PO-77", 6))
+    bank(account, ("9.00", "", "PO-77 of last year", 70), ("8.00", "", "PO-77 correction", 30))
+    linked = BankLine.objects.filter(settlement=settlement())
+    assert sorted(line.amount for line in linked) == [800, 128_500]
+
+
+def test_an_open_settlement_takes_its_line_whenever_it_comes(account):
+    report(account, *usual(account))
+    bank(account, ("1285.00", "", "PO-77", 120))
+    assert settlement().settled_amount == 128_500
+
+
 def test_lines_of_the_bank_that_are_no_settlements_are_forgotten(account, settings):
     report(account, *usual(account))
     bank(account, ("1285.00", "", "PO-77", 6), ("1.00", "", "rent of somebody", 6))
