@@ -22,6 +22,7 @@ from core import clock
 from core.admin import FormAdmin
 from core.admin_actions import refuse, staff
 from core.admin_columns import MODE, badge, column, link, moment, moment_column, page_of, table
+from core.admin_fields import ById
 from core.money import EXPONENTS, Money
 from merchants import accounts, fees
 from merchants.account_forms import Lines
@@ -33,18 +34,8 @@ _EXAMPLES = (Decimal(10), Decimal(100), Decimal(1_000), Decimal(10_000), Decimal
 """Amounts in major units for which a schedule's page tells the fee."""
 
 
-class AccountChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic only in the stubs
-    def label_from_instance(self, account: Any) -> str:
-        return f"{account.merchant.name}: {account}, {'live' if account.livemode else 'test'}"
-
-
 class FeeScheduleForm(forms.Form):
-    account = AccountChoice(
-        queryset=ProviderAccount.objects.select_related("merchant")
-        .defer("credentials")
-        .order_by("merchant__name", "name"),
-        widget=UnfoldAdminSelectWidget(),
-    )
+    account = ById(ProviderAccount.objects.select_related("merchant").defer("credentials"))
     method = forms.ChoiceField(
         required=False,
         help_text="A schedule for one method goes before one for any.",

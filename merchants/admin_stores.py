@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 from core.admin import FormAdmin
 from core.admin_actions import ReasonForm, reasoned_action, record, staff
 from core.admin_columns import MODE, badge, column, link, link_column, moment_column, page_of, table
+from core.admin_fields import ById
 from core.calendar import is_zone
 from core.errors import InvalidRequest
 from merchants import display_tokens, stores
@@ -155,9 +156,7 @@ def _opened(store: Store, token: str, view: str = "") -> str:
 
 
 class TokenForm(forms.Form):
-    store = forms.ModelChoiceField(
-        queryset=Store.objects.order_by("merchant__name", "name"), widget=UnfoldAdminSelectWidget()
-    )
+    store = ById(Store.objects.select_related("merchant"))
     name = forms.CharField(max_length=100, help_text="Which screen it is for.", widget=UnfoldAdminTextInputWidget())
 
 

@@ -30,7 +30,7 @@ def _stands(row: Settlement) -> SafeString:
         return badge("settled, not even", "warning") if row.left_over else badge("settled", "success")
     if row.bank_amount is None:
         return badge("not at the bank", "warning" if row.bank_missed else "info")
-    return badge("differs", "danger")
+    return badge("agrees, on one person's word", "warning") if row.agrees else badge("differs", "danger")
 
 
 def _left_over(row: Settlement) -> str:
@@ -38,6 +38,11 @@ def _left_over(row: Settlement) -> str:
 
 
 STANDS = column("stands", _stands)
+_ONE_WORD = format_html(
+    "<p>{}</p>",
+    "All three sides agree, but one person has uploaded files of both the provider's report and the bank's statement. "
+    "Look at both at their source; then Ask to settle, and somebody else allows it.",
+)
 
 
 class MatchForm(ReasonForm):
@@ -87,6 +92,8 @@ class SettlementAdmin(ReadOnlyAdmin):
 
     def sections(self, row: Settlement) -> Iterable[tuple[str, Any]]:
         yield "Side by side", _side_by_side(row)
+        if row.settled_at is None and row.agrees:
+            yield "Why it waits", _ONE_WORD
         if found := list(BankLine.objects.filter(settlement=row).order_by("pk")[:_LISTED]):
             yield "At the bank", _bank(found)
         if row.settled_at is None and (found := list(settling_cases.suggested(row)[:_LISTED])):

@@ -16,7 +16,9 @@ class Settlement(models.Model):
     what went back, and fees; `paid_out` what it says of the payout itself, where it does. `booked_…` is what the books
     have on the provider's clearing account for the same lines, `bank_amount` what has come at the bank; each is null
     before that side has told. `settled_amount` is what was posted for it, by `settled_by`: all three agreed, or two
-    people did. `left_over` is by currency what then stays on the clearing account of its lines.
+    people did. `is_told_by_two` says that whoever uploaded the report has uploaded nothing of the bank's, and the other
+    way round: one person's word settles nothing. `left_over` is by currency what then stays on the clearing account of
+    its lines.
     """
 
     id = PublicIdField(prefix="stl")
@@ -37,6 +39,7 @@ class Settlement(models.Model):
     booked_fees = models.BigIntegerField(default=0)
     bank_amount = models.BigIntegerField(null=True)
     bank_at = models.DateTimeField(null=True)
+    is_told_by_two = models.BooleanField(default=False, db_default=False)
     bank_missed = models.BooleanField(default=False)
     settled_amount = models.BigIntegerField(null=True)
     settled_at = models.DateTimeField(null=True)
@@ -87,7 +90,10 @@ class Settlement(models.Model):
 
 
 class SettlementLine(models.Model):
-    """A movement that a settlement pays out, by the provider's number. It is a capture, refund, fee or the payout."""
+    """A movement that a settlement pays out, by the provider's number. It is a capture, refund, fee or the payout.
+
+    `upload` is the id of the file that has told of it last.
+    """
 
     id = models.BigAutoField(primary_key=True)
     settlement = models.ForeignKey(Settlement, models.PROTECT, related_name="named", db_index=False)
@@ -95,6 +101,7 @@ class SettlementLine(models.Model):
     provider_money_id = models.CharField(max_length=100)
     amount = models.BigIntegerField()
     fee = models.BigIntegerField(default=0)
+    upload = models.CharField(max_length=32, db_collation="C")
 
     class Meta:
         constraints = [

@@ -1,12 +1,14 @@
 """Settlements: what the provider's report names, what the books have of it, and what came at the bank, side by side.
 
-A file brings lines; nothing is posted before all three sides agree, or two people have said so.
+A file brings lines, and is one person's word: nothing is posted before all three sides agree and two people have
+uploaded the files, or before two people have said so.
 """
 
 import logging
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from core import clock
 from core.database import insert_ignoring
@@ -18,13 +20,14 @@ from payments.services import settling
 from payments.services.settling import Payout
 from reconciliation import settled_books, settlement_lines
 from reconciliation.concluding import BY
-from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine
+from reconciliation.models import BankLine, Discrepancy, Run, Settlement, SettlementLine, StagedLine, Upload
 
 logger = logging.getLogger(__name__)
 
 _COUNTED = (
     "paid_at", "lines", "unbooked", "listed_gross", "listed_refunds", "listed_fees", "paid_out", "booked_gross",
-    "booked_refunds", "booked_fees", "bank_amount", "bank_at", "left_over",
+    "booked_refunds", "booked_fees", "bank_amount", "bank_at", "is_told_by_two",
+    "left_over",
 )  # fmt: skip
 _PAYOUT = "payout"
 
@@ -62,10 +65,11 @@ def weigh(settlement: Settlement) -> None:
     Settlement.objects.filter(pk=settlement.pk).update(**{name: getattr(settlement, name) for name in _COUNTED})
     if settlement.settled_at is not None:
         _tell_of_left_over(settlement)
-    elif settlement.agrees:
+    elif settlement.agrees and settlement.is_told_by_two:
         settle(settlement, amount=settlement.listed_net, by=BY)
     else:
         _open_cases(settlement)
+        _tell_of_one_word(settlement)
     attention.settle(settlement, Attention.Reason.FAILING, by=BY)
 
 
@@ -74,8 +78,12 @@ def settle(settlement: Settlement, *, amount: int, by: str) -> None:
     numbers = SettlementLine.objects.filter(settlement=settlement, kind="capture")
     payments = settling.payments_of(settlement.account_id, numbers.values("provider_money_id"))
     settling.lock_payments(payments)
-    # Counted again under the locks: somebody may have recorded one of the payments as settled just now.
+    # Counted again under the locks: somebody may have settled one of the payments just now, or another settlement
+    # that names it too.
     books = _count(settlement)
+    if by == BY and not settlement.agrees:
+        _open_cases(settlement)
+        return
     now = clock.now()
     payout = Payout(
         source=settlement.pk,
@@ -83,10 +91,12 @@ def settle(settlement: Settlement, *, amount: int, by: str) -> None:
         number=settlement.number,
         on=(settlement.bank_at or settlement.paid_at or now).date(),
     )
-    settling.settle_payout(payout, payments=payments, net=Money(amount - books.by_hand, settlement.currency))
+    net = amount - books.by_hand.get(settlement.currency, 0)
+    settling.settle_payout(payout, payments=payments, net=Money(net, settlement.currency))
     settlement.settled_amount, settlement.settled_at, settlement.settled_by = amount, now, by
     Settlement.objects.filter(pk=settlement.pk).update(settled_amount=amount, settled_at=now, settled_by=by)
-    _leave_over(settlement, books)
+    books.posted = {settlement.currency: net}
+    settlement.left_over = books.left_over
     Settlement.objects.filter(pk=settlement.pk).update(left_over=settlement.left_over)
     _explain(settlement, (Discrepancy.Kind.AMOUNT, Discrepancy.Kind.MISSING_THERE))
     _tell_of_left_over(settlement)
@@ -108,11 +118,23 @@ def _count(settlement: Settlement) -> settled_books.Booked:
     books = settled_books.booked(settlement)
     settlement.booked_gross, settlement.booked_refunds = books.gross, books.refunds
     settlement.booked_fees, settlement.unbooked = books.fees, books.unbooked
-    _leave_over(settlement, books)
+    settlement.left_over = {} if settlement.settled_at is None else books.left_over
     bank = BankLine.objects.filter(settlement=settlement).aggregate(amount=Sum("amount"), at=Max("at"))
     settlement.bank_amount = None if bank["amount"] is None else int(bank["amount"])
     settlement.bank_at = bank["at"]
+    settlement.is_told_by_two = _is_told_by_two(settlement)
     return books
+
+
+def _is_told_by_two(settlement: Settlement) -> bool:
+    """Whether different people have uploaded the report, or whatever of it names these lines, and the bank's line."""
+    report = _uploaders(SettlementLine.objects.filter(settlement=settlement))
+    bank = _uploaders(BankLine.objects.filter(settlement=settlement))
+    return bool(report and bank) and report.isdisjoint(bank)
+
+
+def _uploaders(lines: "QuerySet[Any]") -> set[str]:
+    return set(Upload.objects.filter(pk__in=lines.values("upload")).values_list("by", flat=True))
 
 
 def _count_listed(settlement: Settlement) -> None:
@@ -129,14 +151,6 @@ def _count_listed(settlement: Settlement) -> None:
     settlement.paid_out = -paid_out if paid_out is not None and settlement.listed_net < 0 else paid_out
 
 
-def _leave_over(settlement: Settlement, books: settled_books.Booked) -> None:
-    """By currency, what stays on the clearing account of its lines, once it is settled: nothing, if all is right."""
-    if settlement.settled_amount is None:
-        return
-    left = books.elsewhere | {settlement.currency: settlement.booked_net - settlement.settled_amount}
-    settlement.left_over = {currency: amount for currency, amount in left.items() if amount}
-
-
 def _tell_of_left_over(settlement: Settlement) -> None:
     """An item that says how much, where, and in which currency; written anew when that has changed."""
     told = [
@@ -151,6 +165,18 @@ def _tell_of_left_over(settlement: Settlement) -> None:
         attention.settle(settlement, Attention.Reason.DISCREPANCY, by=BY)
     if told:
         attention.raise_for(settlement, Attention.Reason.DISCREPANCY, detail)
+
+
+def _tell_of_one_word(settlement: Settlement) -> None:
+    """An item for as long as all agree, and nothing happens as nobody else has uploaded any of it."""
+    if settlement.agrees:
+        detail = (
+            f"settlement {settlement.number} agrees on all sides, and one person has uploaded both the report and the "
+            "bank's statement: look at both, then ask to settle it"
+        )
+        attention.raise_for(settlement, Attention.Reason.DISCREPANCY, detail)
+    else:
+        attention.settle(settlement, Attention.Reason.DISCREPANCY, by=BY)
 
 
 # Cases
@@ -171,7 +197,7 @@ def _open_cases(settlement: Settlement) -> None:
 
 
 def _open(settlement: Settlement, kind: Discrepancy.Kind, *, listed: int | None) -> None:
-    """The case, with what is said now; one that was closed stays closed."""
+    """The case, with what is said now: open again if it was explained; one that two people have closed stays closed."""
     figures = {
         "listed_amount": listed,
         "listed_currency": "" if listed is None else settlement.currency,
@@ -192,8 +218,9 @@ def _open(settlement: Settlement, kind: Discrepancy.Kind, *, listed: int | None)
         **figures,
     )
     if not insert_ignoring(case):
-        Discrepancy.objects.filter(account=settlement.account_id, kind=kind, key=settlement.pk, closed_at=None).update(
-            **figures
+        known = Discrepancy.objects.filter(account=settlement.account_id, kind=kind, key=settlement.pk)
+        known.filter(outcome__in=[Discrepancy.Outcome.OPEN, Discrepancy.Outcome.EXPLAINED]).update(
+            outcome=Discrepancy.Outcome.OPEN, closed_at=None, **figures
         )
 
 

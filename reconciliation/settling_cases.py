@@ -88,6 +88,8 @@ def _match(settlement: Settlement, *, by: str) -> None:
     if not suggested(settlement).filter(pk=line).update(settlement=settlement):
         raise Conflict("That line of the bank belongs to another settlement by now.")
     settlements.weigh(settlement)
+    if settlement.settled_at is None and settlement.agrees:
+        settlements.settle(settlement, amount=settlement.listed_net, by=by)
 
 
 def _register(name: str, title: str, carry_out: Any) -> None:

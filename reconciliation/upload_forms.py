@@ -11,6 +11,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from core.admin_fields import ById
 from core.money import EXPONENTS
 from merchants.models import ProviderAccount
 from payments.providers.base import ReceiptKind
@@ -23,18 +24,8 @@ CALLED = {ReceiptKind.CAPTURE.value: _PAYMENT}
 """What people call a capture."""
 
 
-class AccountChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic only in the stubs
-    def label_from_instance(self, account: Any) -> str:
-        return f"{account.merchant.name}: {account}, {'live' if account.livemode else 'test'}"
-
-
 class UploadForm(forms.Form):
-    account = AccountChoice(
-        queryset=ProviderAccount.objects.select_related("merchant")
-        .defer("credentials")
-        .order_by("merchant__name", "name"),
-        widget=UnfoldAdminSelectWidget(),
-    )
+    account = ById(ProviderAccount.objects.select_related("merchant").defer("credentials"))
     purpose = forms.ChoiceField(choices=Purpose.choices, widget=UnfoldAdminSelectWidget())
     file = forms.FileField(
         max_length=300, help_text="CSV or XLSX, as it was downloaded.", widget=UnfoldAdminFileFieldWidget()

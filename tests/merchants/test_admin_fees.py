@@ -127,7 +127,7 @@ def test_a_schedule_is_added_for_a_later_moment():
         ({"tax_percent": "100.5"}, "less than or equal to 100"),
         ({"tax_percent": "NaN"}, "Enter a number"),
         ({"effective_from_0": "2026-01-01", "effective_from_1": "00:00"}, "already booked"),
-        ({"account": "acct_unknown"}, "Select a valid choice"),
+        ({"account": "acct_unknown"}, "There is no provider account `acct_unknown`"),
     ],
 )
 def test_a_schedule_that_is_asked_for_wrongly_is_not_made_and_the_page_says_why(wrong, told):

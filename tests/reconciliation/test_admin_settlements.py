@@ -30,6 +30,18 @@ def test_a_settlement_shows_the_three_sides_and_marks_what_differs(row):
         assert told in shown
 
 
+def test_the_page_says_why_one_that_agrees_waits():
+    account = factories.ProviderAccountFactory(mpesa=True)
+    captured(account, "A1", 100_000, 1_000)
+    report(account, ("A1", "1000.00", "10.00", "PO-77", "Sale"), by="staff:amina")
+    bank(account, ("990.00", "", "PO-77", 6), by="staff:amina")
+    row, client = Settlement.objects.get(), staff.signed_in(*MAY)
+    assert "agrees, on one person&#x27;s word" in client.get(staff.listing(row)).text
+    assert "Why it waits" in client.get(staff.page(row)).text
+    client.post(staff.page(row, "ask_to_settle"), {"reason": "it came"})
+    assert Approval.objects.get().action == "settlement.settle"
+
+
 @pytest.mark.parametrize("term", ["pk", "number", "account_id"])
 def test_it_is_found_by_what_is_known_of_it(row, term):
     client = staff.signed_in(*MAY)
