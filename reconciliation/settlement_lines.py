@@ -158,8 +158,9 @@ def purge() -> int:
 
 def link(account: ProviderAccount) -> None:
     """Put bank lines to the one settlement whose number stands in their description, open or settled about then."""
+    parameters: dict[str, Any] = {"account": account.pk, "shortest": _SHORTEST, "within": _SETTLED_WITHIN}
     with connection.cursor() as cursor:
-        cursor.execute(_LINK, {"account": account.pk, "shortest": _SHORTEST, "within": _SETTLED_WITHIN})
+        cursor.execute(_LINK, parameters)
 
 
 def _plain(column: str) -> str:
