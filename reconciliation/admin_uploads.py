@@ -91,7 +91,8 @@ class UploadAdmin(FormAdmin):
     add_explain = (
         "The file is read in the background and compared with the books. Nothing is booked by a file alone: what is "
         "missing here becomes a case that the provider's own list, or two people, confirm. The same file twice changes "
-        "nothing."
+        "nothing. The provider's report and the bank's statement are for two people to upload: a settlement that one "
+        "person's files alone tell of waits until two have allowed it."
     )
 
     def find(self, term: str) -> Iterable[str]:

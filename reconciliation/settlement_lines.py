@@ -158,9 +158,9 @@ def purge() -> int:
 
 def link(account: ProviderAccount) -> None:
     """Put bank lines to the one settlement whose number stands in their description, open or settled about then."""
-    about: dict[str, Any] = {"account": account.pk, "shortest": _SHORTEST, "within": _SETTLED_WITHIN}
+    parameters: dict[str, Any] = {"account": account.pk, "shortest": _SHORTEST, "within": _SETTLED_WITHIN}
     with connection.cursor() as cursor:
-        cursor.execute(_LINK, about)
+        cursor.execute(_LINK, parameters)
 
 
 def _plain(column: str) -> str:

@@ -62,15 +62,22 @@ def find(public_id: str) -> Settlement:
 def weigh(settlement: Settlement) -> None:
     """Count what each side says of the locked settlement; settle it where all agree, or open a case where not."""
     _count(settlement)
-    Settlement.objects.filter(pk=settlement.pk).update(**{name: getattr(settlement, name) for name in _COUNTED})
     if settlement.settled_at is not None:
         _tell_of_left_over(settlement)
-    elif settlement.agrees and settlement.is_told_by_two:
+    elif _settles_by_itself(settlement):
         settle(settlement, amount=settlement.listed_net, by=BY)
     else:
-        _open_cases(settlement)
-        _tell_of_one_word(settlement)
+        _wait(settlement)
     attention.settle(settlement, Attention.Reason.FAILING, by=BY)
+
+
+def _settles_by_itself(settlement: Settlement) -> bool:
+    return settlement.agrees and settlement.is_told_by_two
+
+
+def _wait(settlement: Settlement) -> None:
+    _open_cases(settlement)
+    _tell_of_one_word(settlement)
 
 
 def settle(settlement: Settlement, *, amount: int, by: str) -> None:
@@ -81,8 +88,8 @@ def settle(settlement: Settlement, *, amount: int, by: str) -> None:
     # Counted again under the locks: somebody may have settled one of the payments just now, or another settlement
     # that names it too.
     books = _count(settlement)
-    if by == BY and not settlement.agrees:
-        _open_cases(settlement)
+    if by == BY and not (_settles_by_itself(settlement) and settlement.listed_net == amount):
+        _wait(settlement)
         return
     now = clock.now()
     payout = Payout(
@@ -114,6 +121,7 @@ def settle(settlement: Settlement, *, amount: int, by: str) -> None:
 
 
 def _count(settlement: Settlement) -> settled_books.Booked:
+    """Counted and kept; what the books have, for whoever posts."""
     _count_listed(settlement)
     books = settled_books.booked(settlement)
     settlement.booked_gross, settlement.booked_refunds = books.gross, books.refunds
@@ -123,6 +131,7 @@ def _count(settlement: Settlement) -> settled_books.Booked:
     settlement.bank_amount = None if bank["amount"] is None else int(bank["amount"])
     settlement.bank_at = bank["at"]
     settlement.is_told_by_two = _is_told_by_two(settlement)
+    Settlement.objects.filter(pk=settlement.pk).update(**{name: getattr(settlement, name) for name in _COUNTED})
     return books
 
 

@@ -13,7 +13,7 @@ from ledger import checking
 from ledger.facts import Fact
 from ledger.models import Account, Transfer
 from payments.models import Fee, Payment, Receipt
-from payments.providers.base import ReceiptKind
+from payments.providers.base import Cost, ReceiptKind
 from payments.services import posting, settling
 from reconciliation import cases as reconciliation_cases
 from reconciliation import runs, settlement_lines, settlements, settling_cases, uploads
@@ -61,15 +61,16 @@ def read(account, reading, lines, purpose, by):
 COLUMNS = ("number", "amount", "amount_out", "fee", "settlement", "reference", "time", "type")
 
 
-def report(account, *lines, by="staff:amina"):
+def report(account, *lines, by="staff:amina", currency="KES"):
     """`(number, amount, fee, payout, type)` of eight days ago, each, as the provider reports them."""
     written = [f"{number},{amount},{fee},{payout},{day(8)},{kind}" for number, amount, fee, payout, kind in lines]
-    return read(account, REPORT, written, "provider", by)
+    return read(account, REPORT | {"only_currency": currency}, written, "provider", by)
 
 
-def bank(account, *lines, by="staff:ben"):
+def bank(account, *lines, by="staff:ben", currency="KES"):
     """`(credit, debit, details, days ago)` of the bank's statement, uploaded by somebody else."""
-    return read(account, BANK, [f"{got},{gone},{told},{day(ago)}" for got, gone, told, ago in lines], "bank", by)
+    written = [f"{got},{gone},{told},{day(ago)}" for got, gone, told, ago in lines]
+    return read(account, BANK | {"only_currency": currency}, written, "bank", by)
 
 
 def captured(account, number, amount, fee=0):
@@ -349,6 +350,17 @@ def test_a_fee_that_is_told_after_staff_had_settled_is_taken_back_from_what_they
     report(account, ("A1", "100.00", "3.00", "PO-77", "Sale"))
     bank(account, ("97.00", "", "PO-77", 6))
     assert (settlement().settled_amount, settlement().left_over, held(account)) == (9_700, {}, 0)
+
+
+def test_what_staff_had_posted_in_the_payer_s_currency_stays_named_once_it_was_exchanged(account):
+    receipt = captured(account, "A1", 10_000)
+    by_hand("A1", 10_000)
+    with transaction.atomic():
+        posting.post_exchange(receipt, Cost(Money(80, "USD"), Money(0, "USD"), "A1"))
+    report(account, ("A1", "0.80", "", "PO-77", "Sale"), currency="USD")
+    bank(account, ("0.80", "", "PO-77", 6), currency="USD")
+    assert (settlement().settled_amount, settlement().left_over) == (80, {"KES": -10_000})
+    assert held(account) == -10_000
 
 
 def test_money_that_found_its_payment_with_an_excess_after_or_before_staff_settled_it(account):
