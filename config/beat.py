@@ -64,7 +64,7 @@ def _kept(schedule: Schedule, job: Job | None, row: Any) -> bool:
     }
     if row is None:
         PeriodicTask.objects.create(name=schedule.name, **fixed, **_time(schedule))
-    elif job and job.timing != timing and told(row.schedule) == job.timing:
+    elif job and job.timing != timing and told_of(row) == job.timing:
         PeriodicTask.objects.filter(pk=row.pk).update(**fixed, **_time(schedule))
     elif any(getattr(row, name) != value for name, value in fixed.items()):
         PeriodicTask.objects.filter(pk=row.pk).update(**fixed)
@@ -90,6 +90,14 @@ def _interval(span: timedelta) -> Any:
         "period": IntervalSchedule.SECONDS if whole else IntervalSchedule.MICROSECONDS,
     }
     return IntervalSchedule.objects.filter(**found).first() or IntervalSchedule.objects.create(**found)
+
+
+def told_of(row: Any) -> str:
+    """The row's time in such words, or that it never comes."""
+    try:
+        return told(row.schedule)
+    except (ValueError, OverflowError):
+        return "at a time that never comes"
 
 
 def told(when: Any) -> str:
