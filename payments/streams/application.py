@@ -82,7 +82,7 @@ class Streams:
             after = asked.after
             stream = await hub.join(store=asked.store, token=token.pk)
             try:
-                return stream, await hub.asked(reading.begin, token.store, after=after)
+                return stream, await hub.asked(_begun, token, asked, after=after)
             except BaseException:
                 hub.leave(stream)
                 raise
@@ -124,6 +124,12 @@ class Streams:
     async def _continued(self, store: str, *, after: int) -> Beginning:
         hub = self._hub_of_this_loop()
         return reading.continued(await hub.asked(reading.events_after, {store: after}), after=after)
+
+
+def _begun(token: DisplayToken, asked: Asked, *, after: int | None) -> Beginning:
+    beginning = reading.begin(token.store, after=after)
+    display_access.note_opened(token, address=asked.address)
+    return beginning
 
 
 async def _disconnected(receive: Receive) -> None:

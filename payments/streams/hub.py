@@ -28,6 +28,8 @@ Answer = TypeVar("Answer")
 
 _SLOTS = 60
 """Heartbeats are spread over their interval: thousands at once would hold up an event."""
+_PER_TOKEN = 4
+"""Open streams of one display token: a screen's own, and those of its that nobody has noticed to be gone."""
 _OPENING_THREADS = 4
 _AGAIN_AFTER_SECONDS = 1.0
 
@@ -76,10 +78,18 @@ class Hub:
     # Streams
 
     async def join(self, *, store: str, token: str) -> Stream:
-        """A stream that is told of everything from now on. Raises RateLimited where a store has too many here."""
+        """A stream that is told of everything from now on.
+
+        Raises RateLimited where a store, or one token of it, has too many here.
+        """
         feed = self._feeds.setdefault(store, Feed())
         if len(feed.streams) >= settings.STREAMS_PER_STORE:
             told = f"{store} has {settings.STREAMS_PER_STORE} open streams here, which is as many as there may be."
+            raise RateLimited(told, retry_after=30)
+        if sum(stream.token == token for stream in feed.streams) >= _PER_TOKEN:
+            told = (
+                f"{token} has {_PER_TOKEN} open streams here, as many as one may have. Give each screen its own token."
+            )
             raise RateLimited(told, retry_after=30)
         stream = Stream(store=store, token=token, slot=next(self._next_slot))
         feed.streams.add(stream)

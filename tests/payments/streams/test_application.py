@@ -7,7 +7,7 @@ import requests
 
 from core import clock
 from events.models import Event, RefusedKeys
-from merchants import display_tokens, stores
+from merchants import display_tokens, request_log, stores
 from merchants.models import DisplayToken, Merchant
 from tests import factories
 from tests.payments.streams.screens import WAITING, pay, serving, step, tell
@@ -258,6 +258,26 @@ def _is_open(url, store, token):
     answer = ask(url, store.pk, token.presented)
     answer.close()
     return answer.status_code == 200
+
+
+def test_one_token_has_so_many_streams_at_most_and_leaves_the_rest_to_others(url, store, token, screen):
+    shown = [screen(url, token) for _ in range(4)]
+    refused = ask(url, store.pk, token.presented)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert token.pk in refused.json()["detail"]
+    other = factories.DisplayTokenFactory(store=store)
+    assert _is_open(url, store, other)
+    for each in shown:
+        each.leave()
+    until(lambda: _is_open(url, store, token), seconds=WAITING)
+
+
+def test_a_stream_that_opens_stands_in_the_log_of_requests(url, store, token, screen):
+    screen(url, token).begun()
+    [row] = request_log.requests_of(merchant=store.merchant_id, livemode=store.livemode)
+    assert (row.actor, row.object_id, row.status) == (token.pk, store.pk, 200)
+    assert (row.method, row.route) == ("GET", "/v1/stores/{store_id}/stream")
+    assert row.request_id
 
 
 def test_health_and_metrics_of_the_process_are_told_and_nothing_of_the_api(store, token, screen):
