@@ -1,6 +1,8 @@
 """Live events over real HTTP: who may follow, what they see, and that nothing is missed."""
 
+import socket
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -278,6 +280,13 @@ def test_a_stream_that_opens_stands_in_the_log_of_requests(url, store, token, sc
     assert (row.actor, row.object_id, row.status) == (token.pk, store.pk, 200)
     assert (row.method, row.route) == ("GET", "/v1/stores/{store_id}/stream")
     assert row.request_id
+
+
+def test_a_body_is_waited_for_and_kept_by_nobody(url):
+    at = urlsplit(url)
+    with socket.create_connection((at.hostname, at.port), timeout=WAITING) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: screens\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100_000)
+        assert b" 200 " in wire.recv(1000)
 
 
 def test_health_and_metrics_of_the_process_are_told_and_nothing_of_the_api(store, token, screen):
