@@ -108,12 +108,15 @@ class Streams:
     async def _write(self, stream: Stream, beginning: Beginning, asked: Asked, send: Send) -> None:
         headers = [(b"Content-Type", b"text/event-stream"), (b"X-Accel-Buffering", b"no")]
         start = {"type": "http.response.start", "status": 200, "headers": headers + requests.shared_headers(asked)}
+        stream.waits_for_us = False
         await send(start)
         opening = wire.retry(random.randint(*_RETRY_MILLISECONDS)) + beginning.frames
         stream.position = beginning.position
         await send({"type": "http.response.body", "body": opening, "more_body": True})
         while beginning.more:
+            stream.waits_for_us = True
             beginning = await self._continued(stream.store, after=beginning.position)
+            stream.waits_for_us = False
             stream.position = beginning.position
             await send({"type": "http.response.body", "body": beginning.frames, "more_body": True})
         more = True

@@ -92,6 +92,7 @@ class Hub:
             )
             raise RateLimited(told, retry_after=30)
         stream = Stream(store=store, token=token, slot=next(self._next_slot))
+        stream.waits_for_us = True
         feed.streams.add(stream)
         self._slots[stream.slot].add(stream)
         measuring.streams_changed(by=1)
