@@ -20,13 +20,20 @@ _OF_CELERY = ("celery.backend_cleanup",)
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery-beat ships no types
-    """Reads its rows at the start, when one is changed, and every five minutes; what the code says is seen to first."""
+    """Reads its rows at the start, when one is changed, and every five minutes; what the code says is seen to first.
+
+    So is what a worker has died at: it is asked for again.
+    """
 
     def setup_schedule(self) -> None:
         """Nothing is planned but what the rows say, which the first look makes."""
 
     def all_as_schedule(self) -> Any:
+        # Its tasks name their runner after this module.
+        from config import tasks
+
         keep()
+        tasks.send_for_abandoned()
         return super().all_as_schedule()
 
     def enabled_models_qs(self) -> Any:
