@@ -220,7 +220,7 @@ class Hub:
     @property
     def _is_blind(self) -> bool:
         """Whether news may have come that nobody here could read, for too long to go on showing that all is well."""
-        looks_every = max(settings.SWEEP_SECONDS, settings.STREAM_POLL_SECONDS, 1.0)
+        looks_every: float = max(settings.SWEEP_SECONDS, settings.STREAM_POLL_SECONDS, 1.0)
         return time.monotonic() - self._looked_at > _BLIND_AFTER_LOOKS * looks_every
 
     async def _again(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
