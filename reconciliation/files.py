@@ -1,6 +1,7 @@
 """The rows of an uploaded file, one after another, whatever wrote it.
 
-A row is held in memory, and of a workbook what is not a sheet: each has a size at most.
+A row of a CSV has a size at most, and so has what of a workbook is held in memory beside its sheets. A sheet is read
+row by row, but has only the limit of the whole: one that is made for it, of elements that are no rows, takes memory.
 """
 
 import codecs
