@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django_celery_beat.admin import (
     ClockedScheduleAdmin,
@@ -25,7 +26,8 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from config import admin_schedules  # noqa: F401  (its page registers itself)
+from config import admin_schedules, standing  # noqa: F401  (the page of the first registers itself)
+from core import clock
 from core.admin_actions import record
 from events.models import Job
 
@@ -45,6 +47,25 @@ class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
 
 
+def _demand_a_moment(times: Any) -> None:
+    """Raises ValidationError for a crontab or interval that never comes, as 31 February."""
+    try:
+        if times is not None:
+            standing.next_after(times.schedule, clock.now())
+    except standing.NEVER as fault:
+        raise ValidationError(f"This time never comes, or not in our days: {fault}") from fault
+
+
+class TimesForm(ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    """A crontab or interval. What stands in one is evaluated wherever schedules are looked at."""
+
+    def clean(self) -> Any:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            _demand_a_moment(self._meta.model(**cleaned))
+        return cleaned
+
+
 class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):  # type: ignore[misc]
     """The tasks that Celery knows, to choose from."""
 
@@ -59,6 +80,7 @@ class ScheduledTaskForm(PeriodicTaskForm):  # type: ignore[misc]  # django-celer
             raise ValidationError(
                 "A schedule of the house runs at an interval or by a crontab. To stop it, disable it."
             )
+        _demand_a_moment(cleaned.get("crontab") or cleaned.get("interval"))
         return cleaned
 
     def __init__(self, *arguments: object, **options: object) -> None:
@@ -80,7 +102,7 @@ class ScheduledTaskAdmin(PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(CrontabSchedule)
 class CrontabAdmin(CrontabScheduleAdmin, ModelAdmin):  # type: ignore[misc]
-    pass
+    form = TimesForm
 
 
 @admin.register(ClockedSchedule)
@@ -88,6 +110,11 @@ class ClockedAdmin(ClockedScheduleAdmin, ModelAdmin):  # type: ignore[misc]
     pass
 
 
-@admin.register(IntervalSchedule, SolarSchedule)
-class OtherScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+@admin.register(IntervalSchedule)
+class IntervalAdmin(ModelAdmin):  # type: ignore[misc]
+    form = TimesForm
+
+
+@admin.register(SolarSchedule)
+class SolarAdmin(ModelAdmin):  # type: ignore[misc]
     pass

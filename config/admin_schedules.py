@@ -43,7 +43,7 @@ def _every(job: Any) -> Any:
     if not (found and found.row):
         return "-"
     url = reverse(_TIMES, args=[found.row.pk])
-    return format_html('<a class="text-link" href="{}">{}</a>', url, beat.told(found.row.schedule))
+    return format_html('<a class="text-link" href="{}">{}</a>', url, beat.told_of(found.row))
 
 
 def _took(job: Job) -> str:

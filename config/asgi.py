@@ -14,7 +14,7 @@ django.setup()
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest  # noqa: E402
 
 from payments.streams.application import Streams  # noqa: E402
-from payments.streams.requests import Receive, Scope, Send  # noqa: E402
+from payments.streams.requests import Message, Receive, Scope, Send  # noqa: E402
 
 _STREAM = re.compile(r"/v1/stores/([^/]+)/stream")
 
@@ -39,7 +39,23 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif stream := _STREAM.fullmatch(scope["path"]):
         await _streams.serve(scope, receive, send, store=stream[1])
     else:
-        await _beside(scope, receive, send)
+        await _beside(scope, _without_a_body(receive), send)
+
+
+def _without_a_body(receive: Receive) -> Receive:
+    """Nothing here takes one: Django would write whatever anybody sends to the disk, however long."""
+    has_begun = False
+
+    async def told() -> Message:
+        nonlocal has_begun
+        if not has_begun:
+            has_begun = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+    return told
 
 
 gc.freeze()

@@ -20,13 +20,20 @@ _OF_CELERY = ("celery.backend_cleanup",)
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery-beat ships no types
-    """Reads its rows at the start, when one is changed, and every five minutes; what the code says is seen to first."""
+    """Reads its rows at the start, when one is changed, and every five minutes; what the code says is seen to first.
+
+    So is what a worker has died at: it is asked for again.
+    """
 
     def setup_schedule(self) -> None:
         """Nothing is planned but what the rows say, which the first look makes."""
 
     def all_as_schedule(self) -> Any:
+        # Its tasks name their runner after this module.
+        from config import tasks
+
         keep()
+        tasks.send_for_abandoned()
         return super().all_as_schedule()
 
     def enabled_models_qs(self) -> Any:
@@ -64,7 +71,7 @@ def _kept(schedule: Schedule, job: Job | None, row: Any) -> bool:
     }
     if row is None:
         PeriodicTask.objects.create(name=schedule.name, **fixed, **_time(schedule))
-    elif job and job.timing != timing and told(row.schedule) == job.timing:
+    elif job and job.timing != timing and told_of(row) == job.timing:
         PeriodicTask.objects.filter(pk=row.pk).update(**fixed, **_time(schedule))
     elif any(getattr(row, name) != value for name, value in fixed.items()):
         PeriodicTask.objects.filter(pk=row.pk).update(**fixed)
@@ -90,6 +97,14 @@ def _interval(span: timedelta) -> Any:
         "period": IntervalSchedule.SECONDS if whole else IntervalSchedule.MICROSECONDS,
     }
     return IntervalSchedule.objects.filter(**found).first() or IntervalSchedule.objects.create(**found)
+
+
+def told_of(row: Any) -> str:
+    """The row's time in such words, or that it never comes."""
+    try:
+        return told(row.schedule)
+    except (ValueError, OverflowError):
+        return "at a time that never comes"
 
 
 def told(when: Any) -> str:

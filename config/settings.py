@@ -40,8 +40,9 @@ def _database() -> dict[str, object]:
             "DATABASE_URL is not set. Run through `python -m config.embedded run -- …` (as make does) for an "
             "embedded PostgreSQL, or set it to postgresql://user:password@host:port/name."
         )
+    told = env.db_url_config(url)
     return {
-        **env.db_url_config(url),
+        **told,
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             "pool": {
@@ -54,6 +55,12 @@ def _database() -> dict[str, object]:
             "server_side_binding": True,
             "prepare_threshold": 3,
             "connect_timeout": 3,
+            # A server that is gone without a word is known to be, within some seconds.
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            **told.get("OPTIONS", {}),
         },
     }
 

@@ -15,6 +15,8 @@ from events.models import Job
 
 _APART = timedelta(minutes=1)
 """How far the clock of a worker may be behind that of a beat which asks at a moment of the day."""
+NEVER = (ValueError, OverflowError)
+"""What Celery raises at times such as 31 February, or a span of a million years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,10 @@ class Standing:
 
     @property
     def next_at(self) -> datetime | None:
-        """When it is to run next; None while it is off or unknown to any beat."""
+        """When it is to run next; None while it is off or unknown to any beat, and at a time that never comes."""
         if not (self.job and self.row and self.row.enabled):
             return None
-        return next_after(self.row.schedule, self.job.ticked_at or self.job.created_at)
+        return _next_of(self.row, self.job.ticked_at or self.job.created_at)
 
     @property
     def is_late(self) -> bool:
@@ -44,7 +46,8 @@ class Standing:
         if not self.row.enabled:
             return False
         last = self.job.succeeded_at or self.job.created_at
-        return next_after(self.row.schedule, last) + self.schedule.late < clock.now()
+        moment = _next_of(self.row, last)
+        return moment is None or moment + self.schedule.late < clock.now()
 
 
 def everyone() -> list[Standing]:
@@ -59,9 +62,9 @@ def late() -> list[str]:
 
 
 def moments_of(name: str) -> Moments | None:
-    """As staff have set them; None for a schedule that no beat has seen."""
+    """As staff have set them; None for a schedule that no beat has seen, and for a time that never comes."""
     row = _rows().filter(name=name).first()
-    if row is None:
+    if row is None or _next_of(row, clock.now()) is None:
         return None
     when = row.schedule
     # Messages do not take equally long: every fifth of a span is near enough to its end.
@@ -75,6 +78,14 @@ def next_after(when: Any, at: datetime) -> datetime:
         last, further, _ = when.remaining_delta(at.astimezone(when.tz))
         return (last + further).astimezone(at.tzinfo)  # type: ignore[no-any-return]
     return at + when.run_every  # type: ignore[no-any-return]  # Celery ships no types
+
+
+def _next_of(row: Any, at: datetime) -> datetime | None:
+    """None for a time that never comes: a row may have one that no form of ours has let through."""
+    try:
+        return next_after(row.schedule, at)
+    except NEVER:
+        return None
 
 
 def _rows() -> Any:

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 _LONG = 1.0
 """Seconds of a run in which a moment of its own may have come, and have been refused."""
 
+_AGAIN = "the house, as it failed"
+"""In place of who has asked."""
+
 NextAfter = Callable[[datetime], datetime]
 """The first moment of a schedule after the one that is given."""
 
@@ -157,3 +160,18 @@ def ask(job: Job, *, by: str) -> bool:
     """Have it run now, whatever its moments are; False where it is asked for already and has not begun."""
     waiting = Q(asked_at__isnull=False)
     return bool(Job.objects.filter(~waiting, pk=job.pk).update(asked_at=clock.now(), asked_by=by))
+
+
+def ask_again(name: str) -> bool:
+    """Have one run now whose last run has failed; False where it has succeeded since, or is being run."""
+    failed = Job.objects.filter(name=name, failures__gt=0, claim=None)
+    return bool(failed.update(asked_at=clock.now(), asked_by=_AGAIN))
+
+
+def has_failed(name: str) -> bool:
+    return Job.objects.filter(name=name, failures__gt=0, claim=None).exists()
+
+
+def abandoned() -> list[str]:
+    """Those that somebody claimed whose lease has ended: what they were for has not been done."""
+    return list(Job.objects.filter(claim__isnull=False, claimed_until__lt=clock.now()).values_list("name", flat=True))

@@ -9,6 +9,7 @@ from core.errors import Unauthorized
 from events import audit
 from merchants import display_tokens, limits
 from merchants.models import DisplayToken
+from merchants.request_log import ANSWERED
 
 REVOKED, EXPIRED, STORE_DISABLED, MERCHANT_INACTIVE = (
     "token_revoked",
@@ -48,7 +49,22 @@ def admit(authorization: str, *, store: str, address: str) -> DisplayToken:
         limits.check(settings.RATE_LIMIT_PER_ADDRESS, "address", addresses.block(address))
         audit.count_refused("unknown_display_token", address)
         raise DisplayTokenRefused(_told(presented))
+    limits.check(settings.RATE_LIMIT_PER_KEY, "display", token.pk)
     return token
+
+
+def note_opened(token: DisplayToken, *, address: str) -> None:
+    """Write down that a stream of its store was opened, as of every request with a key."""
+    row = audit.entry(
+        actor=token.pk,
+        action=ANSWERED,
+        merchant=token.merchant_id,
+        livemode=token.livemode,
+        object_id=token.store_id,
+        address=address,
+        request=audit.RequestFacts("GET", "/v1/stores/{store_id}/stream", 200),
+    )
+    audit.record_read(row)
 
 
 def _told(presented: str) -> str:

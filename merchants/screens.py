@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from core import addresses
 from core.crypto import Secret
 from events import audit
-from merchants import display_access, limits
+from merchants import display_access
 from merchants.authentication import ApiKeyAuthentication, HasScope
 from merchants.models import DisplayToken
 from merchants.request_log import ANSWERED, facts_of
@@ -29,9 +29,7 @@ class Screen:
 
     def admitted(self, *, store: str) -> DisplayToken:
         """Its token, where that is a current one of this very store. Raises DisplayTokenRefused, RateLimited."""
-        token = display_access.admit(self.authorization.reveal(), store=store, address=self.address)
-        limits.check(settings.RATE_LIMIT_PER_KEY, "display", token.pk)
-        return token
+        return display_access.admit(self.authorization.reveal(), store=store, address=self.address)
 
     def note(self, request: Request, token: DisplayToken, *, object_id: str, status: int) -> None:
         """Write down what was asked, as of every request with a key."""

@@ -67,12 +67,18 @@ def _faults_of(database: OrderDatabase) -> Iterator[None]:
     except (OperationalError, InterfaceError, OSError) as fault:  # PyMySQL leaves a file for TLS that is not there bare
         if refusal := database.dialect.refusal(fault):
             raise _refused(database, fault, refusal) from None
-        logger.warning("order database away", extra={"database": database.name, "fault": str(fault)[:300]})
+        logger.warning("order database away", extra={"database": database.name, **_loggable(fault)})
         raise Away(f"{database.name} cannot be reached, or does not answer in time") from None
     except DatabaseError as fault:
         raise _refused(database, fault, TABLES_CHANGED) from None
 
 
 def _refused(database: OrderDatabase, fault: Exception, told: str) -> Refused:
-    logger.warning("order database refused", extra={"database": database.name, "fault": str(fault)[:300]})
+    logger.warning("order database refused", extra={"database": database.name, **_loggable(fault)})
     return Refused(f"{database.name} {told}")
+
+
+def _loggable(fault: Exception) -> dict[str, str]:
+    """Its first line: PostgreSQL's next ones are whole rows, with customers in them."""
+    line = next(iter(str(fault).splitlines()), "")
+    return {"fault": line[:300], "sqlstate": str(getattr(fault.__cause__, "sqlstate", None) or "")}

@@ -1,14 +1,20 @@
-"""The rows of an uploaded file, one after another and in flat memory, whatever wrote it."""
+"""The rows of an uploaded file, one after another, whatever wrote it.
+
+A row of a CSV has a size at most, and so has what of a workbook is held in memory beside its sheets. A sheet is read
+row by row, but has only the limit of the whole: one that is made for it, of elements that are no rows, takes memory.
+"""
 
 import codecs
 import csv
 import io
+import re
 import zipfile
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import IO, Any
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from reconciliation.mapping import DELIMITERS, Cell
 
@@ -16,10 +22,14 @@ Row = tuple[int, Sequence[Cell]]
 """The number of a row's last line in its file, from 1, and its cells."""
 
 MOST_COLUMNS = 200
+_MOST_IN_A_ROW = 1024 * 1024
+"""Characters of a row with all its lines: it is held in memory whole."""
 _MOST_PARTS = 1000
 _MOST_UNPACKED = 512 * 1024 * 1024
 _MOST_TEXTS = 48 * 1024 * 1024
 """Of the texts that a sheet keeps apart: they are held in memory while it is read."""
+_MOST_BESIDE = 8 * 1024 * 1024
+"""Of everything but sheets and those texts: a reader takes such a part into memory whole, at many times its size."""
 _SAMPLE = 64 * 1024
 _SAMPLE_LINES = 200
 _HEAD = 4096
@@ -100,17 +110,24 @@ def csv_rows(pieces: Iterable[bytes], *, encoding: str, delimiter: str = "") -> 
     width = begins = 0
     while True:
         begins = reader.line_num + 1
-        lines.taken.clear()
+        lines.begin()
         try:
             row = next(reader, None)
         except (UnicodeError, csv.Error) as fault:
             if last is not None:
                 yield last
             raise Broken(_CUT.format(begins), is_cut=True) from fault
+        except Broken:
+            if last is not None:
+                yield last
+            raise
         if row is None:
             break
         if last is not None:
             yield last
+        if len(row) > MOST_COLUMNS:
+            raise Broken(_WIDE.format(begins, MOST_COLUMNS), is_cut=True)
+        if last is not None:
             width = max(width, len(last[1]))
         last, ends_open, ends = (begins, row), lines.is_open, lines.ends
     if last is None:
@@ -123,6 +140,14 @@ def csv_rows(pieces: Iterable[bytes], *, encoding: str, delimiter: str = "") -> 
 _CUT = (
     "The file is cut or damaged: its line {} is not whole, and nothing could be read from there on. What is before has "
     "been read. Upload the whole file."
+)
+_WIDE = (
+    "The line {} has more than {} columns, which no statement has, and nothing was read from there on. What is before "
+    "has been read. Is the sign between columns the right one?"
+)
+_LONG = (
+    "A line is longer than {:,} characters, or a quotation mark is never closed; nothing was read from there on. What "
+    "is before has been read. Save the file as CSV with one line for each row."
 )
 
 
@@ -144,21 +169,27 @@ class _Pieces(io.RawIOBase):
 
 
 class _Lines:
-    """Lines of text; `taken` are those that were read since it was last cleared."""
+    """Lines of text; `taken` are those of the row that was begun last. Raises Broken for a row without an end."""
 
-    def __init__(self, text: Iterator[str]) -> None:
+    def __init__(self, text: io.TextIOBase) -> None:
         self._text = text
         self._ahead: deque[str] = deque()
-        self._fault: UnicodeError | None = None
+        self._fault: UnicodeError | Broken | None = None
         self.taken: list[str] = []
+        self._size = 0
+
+    def begin(self) -> None:
+        self.taken.clear()
+        self._size = 0
 
     def sample(self) -> str:
         """The first lines, without taking them."""
         size = 0
         while size < _SAMPLE and len(self._ahead) < _SAMPLE_LINES:
             try:
-                line = next(self._text, "")
-            except UnicodeError as fault:
+                line = self._text.readline(_MOST_IN_A_ROW)
+                self._demand_an_end(len(line))
+            except (UnicodeError, Broken) as fault:
                 self._fault = fault
                 break
             if not line:
@@ -173,9 +204,17 @@ class _Lines:
     def __next__(self) -> str:
         if not self._ahead and self._fault:
             raise self._fault
-        line = self._ahead.popleft() if self._ahead else next(self._text)
+        line = self._ahead.popleft() if self._ahead else self._text.readline(_MOST_IN_A_ROW)
+        if not line:
+            raise StopIteration
+        self._size += len(line)
+        self._demand_an_end(self._size)
         self.taken.append(line)
         return line
+
+    def _demand_an_end(self, size: int) -> None:
+        if size >= _MOST_IN_A_ROW:
+            raise Broken(_LONG.format(_MOST_IN_A_ROW), is_cut=True)
 
     @property
     def is_open(self) -> bool:
@@ -210,31 +249,66 @@ def _some(sample: str, sign: str) -> Iterator[list[str]]:
 
 
 def check_workbook(file: IO[bytes]) -> None:
-    """Raises Broken for what is no workbook, is cut, or would unpack to more than is read here."""
+    """Raises Broken for what is no workbook, is cut, or would unpack to more than is read here.
+
+    Sheets are read row by row. The texts that they share, and everything else together, are held in memory.
+    """
     try:
         with zipfile.ZipFile(file) as packed:
             parts = packed.infolist()
             if "xl/workbook.xml" not in packed.namelist():
                 raise Broken("This is no XLSX workbook. Save it as XLSX or CSV.")
-            texts = sum(part.file_size for part in parts if part.filename.lower().endswith("sharedstrings.xml"))
-            if (
-                len(parts) > _MOST_PARTS
-                or texts > _MOST_TEXTS
-                or sum(part.file_size for part in parts) > _MOST_UNPACKED
-            ):
+            if len(parts) > _MOST_PARTS or _is_large(parts):
                 raise Broken("This workbook unpacks to more than is read here. Save it as CSV, or take fewer days.")
             for part in parts:
                 if part.filename.lower().endswith((".xml", ".rels")):
                     _check_part(packed, part)
-    except (zipfile.BadZipFile, EOFError) as fault:
+            _check_places(packed)
+    except (zipfile.BadZipFile, EOFError, zlib.error) as fault:
         raise Broken("The file is cut: the end of this workbook is missing. Upload it whole.", is_cut=True) from fault
+    except (ParseError, RuntimeError) as fault:  # as zipfile tells of what is encrypted, or packed in an unknown way
+        raise Broken(_FOREIGN) from fault
+
+
+_FOREIGN = "This workbook was not written by a spreadsheet, or is encrypted. Save it as XLSX or CSV."
+_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+_MANIFEST, _SHEETS = "[Content_Types].xml", "xl/_rels/workbook.xml.rels"
+
+
+def _is_texts(name: str) -> bool:
+    return name.lower() == "xl/sharedstrings.xml"
+
+
+def _is_large(parts: Sequence[zipfile.ZipInfo]) -> bool:
+    sheets = sum(part.file_size for part in parts if _SHEET.fullmatch(part.filename))
+    texts = sum(part.file_size for part in parts if _is_texts(part.filename))
+    whole = sum(part.file_size for part in parts)
+    return whole > _MOST_UNPACKED or texts > _MOST_TEXTS or whole - sheets - texts > _MOST_BESIDE
+
+
+def _check_places(packed: zipfile.ZipFile) -> None:
+    """A reader goes by what the manifest says: what it takes whole must not stand where sheets may be long."""
+    for element in _elements(packed, _MANIFEST):
+        name, kind = element.get("PartName", "").removeprefix("/"), element.get("ContentType", "")
+        is_sheet = kind.endswith("worksheet+xml")
+        if kind.endswith("sharedStrings+xml") != _is_texts(name) or (_SHEET.fullmatch(name) and not is_sheet):
+            raise Broken(_FOREIGN)
+    for element in _elements(packed, _SHEETS):
+        is_chart = "chartsheet" in element.get("Type", "")
+        if is_chart and "chartsheets/" not in element.get("Target", ""):
+            raise Broken(_FOREIGN)
+
+
+def _elements(packed: zipfile.ZipFile, name: str) -> Sequence[Element]:
+    # Of at most _MOST_BESIDE, and without a document type: neither is left at this point.
+    return list(fromstring(packed.read(name))) if name in packed.namelist() else []
 
 
 def _check_part(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     """Office writes no document types; one is only there to make a reader expand it."""
     with packed.open(part) as opened:
         if b"<!doctype" in opened.read(_HEAD).lower():
-            raise Broken("This workbook was not written by a spreadsheet. Save it as XLSX or CSV.")
+            raise Broken(_FOREIGN)
 
 
 def xlsx_rows(pieces: Iterable[bytes]) -> Iterator[Row]:
@@ -252,7 +326,7 @@ def xlsx_rows(pieces: Iterable[bytes]) -> Iterator[Row]:
             sheet.reset_dimensions()
             for number, cells in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True), start=1):
                 yield number, _without_blanks(cells)
-        except (ParseError, zipfile.BadZipFile, EOFError) as fault:
+        except (ParseError, zipfile.BadZipFile, EOFError, zlib.error) as fault:
             raise Broken("The file is cut or damaged: its sheet ends in the middle.", is_cut=True) from fault
         except (KeyError, ValueError, IndexError, AttributeError, TypeError) as fault:
             raise Broken("This workbook has no sheet that can be read. Save it as CSV.") from fault

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from core.money import EXPONENTS, Money, NotRepresentable
 from payments.providers.base import ReceiptKind, Word
 from payments.providers.statements import StatementLine
 
-Cell = str | int | float | bool | datetime | Decimal | None
+Cell = str | int | float | bool | datetime | time | timedelta | Decimal | None
 """What stands in a place of a row: text in a CSV, and whatever a sheet types it as in an XLSX."""
 
 ISO = "ISO"
@@ -32,6 +32,9 @@ _SPACES = re.compile(r"\s+")
 _EXACT_DIGITS = 15
 """Of a number in a sheet: a longer one is not what was typed there."""
 _MOST_DIGITS = 15
+_LONGEST_AMOUNT = 100
+_YEARS = range(2000, 2101)
+"""Of times that a line may have: one beyond is a typing mistake, and no window has room for it."""
 
 
 class Unreadable(ValueError):
@@ -228,6 +231,8 @@ class Reading:
         return money
 
     def _decimal(self, text: str, name: str, currency: str) -> Decimal | None:
+        if len(text) > _LONGEST_AMOUNT:
+            raise Unreadable(f"{name}: is longer than {_LONGEST_AMOUNT} characters")
         told = text.strip().removeprefix(currency).removesuffix(currency).strip()
         if told in ("", "-"):
             return None
@@ -244,9 +249,12 @@ class Reading:
         cell = row["time"]
         try:
             told = cell if isinstance(cell, datetime) else self._parsed(as_text(cell))
-            return (told if told.tzinfo else told.replace(tzinfo=self._zone)).astimezone(UTC)
+            at = (told if told.tzinfo else told.replace(tzinfo=self._zone)).astimezone(UTC)
         except (ValueError, OverflowError) as fault:
             raise Unreadable("time: is not written as the mapping says") from fault
+        if at.year not in _YEARS:
+            raise Unreadable("time: is not of this century")
+        return at
 
     def _parsed(self, text: str) -> datetime:
         if self.time_format == ISO:
@@ -258,8 +266,9 @@ class Reading:
         told = as_text(row.get(name))
         if needed and not told:
             raise Unreadable(f"{name}: there is none")
-        if len(told) > _LONGEST.get(name, 1000):
-            raise Unreadable(f"{name}: is longer than {_LONGEST[name]} characters")
+        longest = _LONGEST.get(name, 1000)
+        if len(told) > longest:
+            raise Unreadable(f"{name}: is longer than {longest} characters")
         if isinstance(row.get(name), int | float) and len(told) > _EXACT_DIGITS:
             raise Unreadable(f"{name}: is a number of more digits than a sheet keeps; type it as text")
         if "\x00" in told:
@@ -313,7 +322,7 @@ def _number(cell: Cell, name: str) -> Decimal | None:
     """Of a number that a sheet holds: the shortest decimal that is it, which is what was typed there."""
     if cell is None:
         return None
-    if isinstance(cell, bool | datetime):
+    if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal):
         raise Unreadable(f"{name}: is no number")
     value = Decimal(str(cell))
     if not value.is_finite() or len(value.as_tuple().digits) > _EXACT_DIGITS:

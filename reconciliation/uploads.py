@@ -50,8 +50,10 @@ def keep(
 ) -> tuple[Upload, bool]:
     """The upload of the file, and whether it is new: one that was uploaded before is left as it is.
 
-    Raises ValueError, naming the field, for a file that is too large or nothing that is read here.
+    Raises ValueError, naming the field, for a file that is too large or nothing that is read here, and for a day that
+    none can cover.
     """
+    _check_days(covered)
     looked = _look(file)
     upload = Upload(
         account=account,
@@ -75,6 +77,12 @@ def keep(
             _keep_piece(upload, number, piece)
         _audit("reconciliation.uploaded", upload, by=by, size=upload.size, digest=upload.digest)
     return upload, True
+
+
+def _check_days(covered: Covered) -> None:
+    for name, day in (("covers_from", covered.first), ("covers_until", covered.last)):
+        if day is not None and not 2000 <= day.year <= 2100:
+            raise ValueError(f"'{name}' is not of this century")
 
 
 def _look(file: "UploadedFile[Any]") -> _Looked:
@@ -190,17 +198,26 @@ def first_rows(upload: Upload, *, delimiter: str = "", most: int = 10) -> list[R
 
 
 def _pieces(upload: Upload) -> Iterator[bytes]:
+    """Raises Broken where the file was forgotten meanwhile: half of one must not pass for all of it."""
+    read = 0
     for number in count():
         piece = UploadPiece.objects.filter(upload=upload, number=number).first()
         if piece is None:
-            return
-        yield unseal(piece, "content")
+            break
+        content = unseal(piece, "content")
+        read += len(content)
+        yield content
+    if read < upload.size:
+        raise Broken("Its contents were forgotten before they had been read. Upload the file again.", is_cut=True)
 
 
 def purge() -> int:
-    """Forget the contents of files that were uploaded a while ago; how many. Those that are being read stay."""
+    """Forget the contents of files that were uploaded a while ago; how many.
+
+    Those that are being read stay, unless their run has not come to its end in all that time.
+    """
     before = clock.now() - settings.STATEMENT_FILES_KEPT
-    reads = Run.objects.filter(upload=OuterRef("pk"), finished_at=None)
+    reads = Run.objects.filter(upload=OuterRef("pk"), finished_at=None, created_at__gte=before)
     old = Upload.objects.filter(~Exists(reads), forgotten_at=None, created_at__lt=before)
     found = list(old.values_list("pk", flat=True)[:100])
     for public_id in found:

@@ -1,6 +1,6 @@
 """Codes that stand on a counter: made once, and the money that comes on them, which the provider itself shows."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -26,6 +26,8 @@ _ACCOUNT = "/account"
 _BY = "resolver"
 _REFERENCE_LENGTH = 26
 _SILENCE = timedelta(days=1)
+_ASKED_AFTER_ITS_END = timedelta(days=7)
+"""What was paid at the last moment has long come by then."""
 
 
 def makers() -> list[str]:
@@ -186,7 +188,14 @@ def pursue(row: StaticCode) -> None:
         attention.settle(code, Attention.Reason.UNKNOWN, by=_BY)
     elif clock.now() - (code.asked_at or code.created_at) > _SILENCE:
         attention.raise_for(code, Attention.Reason.UNKNOWN, "its provider has not told for a day what was paid on it")
-    StaticCode.objects.filter(pk=code.pk).update(due_at=clock.now() + _pace(code), claim=None, tries=0, **asked)
+    StaticCode.objects.filter(pk=code.pk).update(due_at=_next_at(code), claim=None, tries=0, **asked)
+
+
+def _next_at(code: StaticCode) -> datetime | None:
+    """None for one that nobody can have paid for days: from then on it is asked about when a person wants it."""
+    if code.expires_at is not None and clock.now() > code.expires_at + _ASKED_AFTER_ITS_END:
+        return None
+    return clock.now() + _pace(code)
 
 
 def _pace(row: StaticCode) -> timedelta:

@@ -82,7 +82,7 @@ class Streams:
             after = asked.after
             stream = await hub.join(store=asked.store, token=token.pk)
             try:
-                return stream, await hub.asked(reading.begin, token.store, after=after)
+                return stream, await hub.asked(_begun, token, asked, after=after)
             except BaseException:
                 hub.leave(stream)
                 raise
@@ -108,12 +108,15 @@ class Streams:
     async def _write(self, stream: Stream, beginning: Beginning, asked: Asked, send: Send) -> None:
         headers = [(b"Content-Type", b"text/event-stream"), (b"X-Accel-Buffering", b"no")]
         start = {"type": "http.response.start", "status": 200, "headers": headers + requests.shared_headers(asked)}
+        stream.waits_for_us = False
         await send(start)
         opening = wire.retry(random.randint(*_RETRY_MILLISECONDS)) + beginning.frames
         stream.position = beginning.position
         await send({"type": "http.response.body", "body": opening, "more_body": True})
         while beginning.more:
+            stream.waits_for_us = True
             beginning = await self._continued(stream.store, after=beginning.position)
+            stream.waits_for_us = False
             stream.position = beginning.position
             await send({"type": "http.response.body", "body": beginning.frames, "more_body": True})
         more = True
@@ -124,6 +127,12 @@ class Streams:
     async def _continued(self, store: str, *, after: int) -> Beginning:
         hub = self._hub_of_this_loop()
         return reading.continued(await hub.asked(reading.events_after, {store: after}), after=after)
+
+
+def _begun(token: DisplayToken, asked: Asked, *, after: int | None) -> Beginning:
+    beginning = reading.begin(token.store, after=after)
+    display_access.note_opened(token, address=asked.address)
+    return beginning
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -28,8 +28,12 @@ Answer = TypeVar("Answer")
 
 _SLOTS = 60
 """Heartbeats are spread over their interval: thousands at once would hold up an event."""
+_PER_TOKEN = 4
+"""Open streams of one display token: a screen's own, and those of its that nobody has noticed to be gone."""
 _OPENING_THREADS = 4
 _AGAIN_AFTER_SECONDS = 1.0
+_BLIND_AFTER_LOOKS = 3
+"""For how many of its looks this process may have read nothing and still say that it lives."""
 
 
 class Feed:
@@ -54,6 +58,7 @@ class Hub:
         self._opening = ThreadPoolExecutor(_OPENING_THREADS, thread_name_prefix="streams-opening")
         self._wakes = Wakes(wake=self.wake, wake_all=self.wake_all)
         self._sweep_at = time.monotonic() + settings.SWEEP_SECONDS
+        self._looked_at = time.monotonic()
         # In no request's context: what they log is about all streams.
         self._tasks = [
             asyncio.create_task(part, context=Context())
@@ -76,12 +81,21 @@ class Hub:
     # Streams
 
     async def join(self, *, store: str, token: str) -> Stream:
-        """A stream that is told of everything from now on. Raises RateLimited where a store has too many here."""
+        """A stream that is told of everything from now on.
+
+        Raises RateLimited where a store, or one token of it, has too many here.
+        """
         feed = self._feeds.setdefault(store, Feed())
         if len(feed.streams) >= settings.STREAMS_PER_STORE:
             told = f"{store} has {settings.STREAMS_PER_STORE} open streams here, which is as many as there may be."
             raise RateLimited(told, retry_after=30)
+        if sum(stream.token == token for stream in feed.streams) >= _PER_TOKEN:
+            told = (
+                f"{token} has {_PER_TOKEN} open streams here, as many as one may have. Give each screen its own token."
+            )
+            raise RateLimited(told, retry_after=30)
         stream = Stream(store=store, token=token, slot=next(self._next_slot))
+        stream.waits_for_us = True
         feed.streams.add(stream)
         self._slots[stream.slot].add(stream)
         measuring.streams_changed(by=1)
@@ -176,9 +190,12 @@ class Hub:
     async def _look(self) -> None:
         """What no wake-up told of: all of it while Redis is away, and then nobody else gives events their position."""
         await asyncio.sleep(settings.STREAM_POLL_SECONDS)
-        if self._feeds and (not self._wakes.is_up or time.monotonic() >= self._sweep_at):
+        if not self._feeds:
+            self._looked_at = time.monotonic()
+        elif not self._wakes.is_up or time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + settings.SWEEP_SECONDS
             await self._asked(self._reading, outbox.sequence_committed)
+            self._looked_at = time.monotonic()
             self.wake_all()
 
     async def _check(self) -> None:
@@ -195,8 +212,16 @@ class Hub:
     async def _beat(self) -> None:
         for streams in self._slots:
             await asyncio.sleep(settings.STREAM_HEARTBEAT_SECONDS / _SLOTS)
+            if self._is_blind:
+                continue
             for stream in list(streams):
                 stream.beat()
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether news may have come that nobody here could read, for too long to go on showing that all is well."""
+        looks_every: float = max(settings.SWEEP_SECONDS, settings.STREAM_POLL_SECONDS, 1.0)
+        return time.monotonic() - self._looked_at > _BLIND_AFTER_LOOKS * looks_every
 
     async def _again(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """For ever; a fault, such as a database that is away, is written down and waited out."""

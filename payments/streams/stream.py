@@ -14,15 +14,19 @@ MOST_WAITING = 1000
 class Stream:
     """Told by the hub, written by the application. All of it runs in the event loop's thread.
 
-    `position` is that of the last event which was handed to the writer. `why` says what ended it.
+    `position` is that of the last event which was handed to the writer. `why` says what ended it. While it
+    `waits_for_us` it has nothing to take, and is not cut off for taking nothing.
     """
 
-    __slots__ = ("_beat", "_cut", "_last", "_ready", "_waiting", "position", "slot", "store", "token", "why")
+    __slots__ = (
+        "_beat", "_cut", "_last", "_ready", "_waiting", "position", "slot", "store", "token", "waits_for_us", "why",
+    )  # fmt: skip
 
     def __init__(self, *, store: str, token: str, slot: int) -> None:
         self.store, self.token, self.slot = store, token, slot
         self.position = 0
         self.why = ""
+        self.waits_for_us = False
         self._waiting: deque[Told] = deque()
         self._beat = False
         self._last = b""
@@ -39,6 +43,8 @@ class Stream:
 
     def beat(self) -> None:
         """A sign of life. Who has not taken the last one by now takes nothing."""
+        if self.waits_for_us:
+            return
         if self._beat:
             self.cut("slow")
         self._beat = True

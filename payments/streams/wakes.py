@@ -31,9 +31,11 @@ class Wakes:
         while True:
             try:
                 await self._follow()
-            except (redis.RedisError, OSError) as fault:
-                if self.is_up:
-                    logger.warning("streams are not woken", extra={"fault": type(fault).__name__})
+            except Exception as fault:
+                is_away = isinstance(fault, redis.RedisError | OSError)
+                if self.is_up or not is_away:
+                    told = {"fault": type(fault).__name__}
+                    logger.warning("streams are not woken", extra=told, exc_info=None if is_away else fault)
             finally:
                 self.is_up = False
             await asyncio.sleep(_AGAIN_AFTER_SECONDS)
@@ -62,4 +64,4 @@ class Wakes:
             self.is_up = True
             self._wake_all()
         elif told["type"] == "pmessage" and isinstance(channel, bytes):
-            self._wake(channel.decode().removeprefix(CHANNEL))
+            self._wake(channel.decode(errors="replace").removeprefix(CHANNEL))

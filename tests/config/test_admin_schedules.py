@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from config import beat
+from config import beat, standing
 from config.tasks import run_schedule
 from core import clock
 from events.models import AuditEntry, Job
@@ -104,3 +104,42 @@ def test_a_change_of_its_times_stands_in_the_audit_log_and_survives_the_next_loo
     assert (entry.actor, entry.detail) == ("staff:amina", {"reason": "purge: every 7 hours, on"})
     refused = client.post(staff.page(row), {**fields, "enabled": "on"})
     assert "at an interval or by a crontab" in refused.text
+
+
+FEBRUARY = {"minute": "0", "hour": "2", "day_of_month": "31", "month_of_year": "2", "day_of_week": "*"}
+
+
+def test_a_time_that_never_comes_is_not_kept():
+    client = staff.signed_in(superuser=True)
+    add = "/admin/django_celery_beat/{}/add/".format
+    refused = client.post(add("crontabschedule"), FEBRUARY | {"timezone": "Africa/Nairobi"})
+    assert "This time never comes" in refused.text
+    refused = client.post(add("intervalschedule"), {"every": 2_000_000_000, "period": "days"})
+    assert "This time never comes" in refused.text
+    assert not CrontabSchedule.objects.filter(day_of_month="31").exists()
+    tasks = {"periodictask_set-TOTAL_FORMS": "0", "periodictask_set-INITIAL_FORMS": "0"}
+    leap_day = FEBRUARY | {"day_of_month": "29", "timezone": "Africa/Nairobi"}
+    taken = client.post(add("crontabschedule"), leap_day | tasks)
+    assert taken.status_code == 302
+
+    never = CrontabSchedule.objects.create(**FEBRUARY, timezone="Africa/Nairobi")
+    row = PeriodicTask.objects.get(name="purge")
+    fields = {"name": "purge", "task": row.task, "args": row.args, "kwargs": "{}", "headers": "{}", "enabled": "on"}
+    assert "This time never comes" in client.post(staff.page(row), {**fields, "crontab": never.pk}).text
+
+
+@pytest.mark.parametrize("times", ["crontab", "interval"])
+def test_where_one_stands_all_the_same_it_is_late_and_everything_else_goes_on(client, times):
+    never = CrontabSchedule.objects.create(**FEBRUARY, timezone="Africa/Nairobi")
+    long = IntervalSchedule.objects.create(every=2_000_000_000, period="days")
+    kept = {"crontab": None, "interval": None, times: never if times == "crontab" else long}
+    PeriodicTask.objects.filter(name="purge").update(**kept)
+    Job.objects.filter(name="purge").update(timing="as an earlier version of the code had it")
+    beat.keep()
+    assert standing.late() == ["purge"]
+    assert client.get("/readyz").json()["late_schedules"] == ["purge"]
+    signed_in = staff.signed_in("events.view_job")
+    assert "at a time that never comes" in signed_in.get(staff.listing(Job)).text
+    assert "late" in signed_in.get(staff.page(job())).text
+    run_schedule("purge")
+    assert job().started_at is None

@@ -1,12 +1,17 @@
 """The table of schedules, the rows that beat keeps of it, and what one of them does when a worker is told."""
 
+import base64
 import json
+import math
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import redis
 from celery import current_app
+from django.conf import settings
 from django.db import connection
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
@@ -231,6 +236,76 @@ def test_a_broker_that_is_away_keeps_nobody_waiting(redis_at, refused_port, capl
     send_for("purge")
     assert [record.message for record in caplog.records] == ["schedule not sent"]
     assert current_app.conf.broker_url.endswith(f":{refused_port}/0")
+
+
+# What goes wrong
+
+
+@pytest.fixture
+def told_to_workers():
+    """What workers were told since it was last asked: `(arguments, minutes to wait)`, as the broker has it."""
+    broker = redis.Redis.from_url(settings.REDIS_URL)
+
+    def taken():
+        found = []
+        while message := broker.rpop("lango:lango"):
+            told = json.loads(message)
+            [arguments, *_] = json.loads(base64.b64decode(told["body"]))
+            eta = told["headers"]["eta"]
+            wait = (datetime.fromisoformat(eta) - clock.now()).total_seconds() if eta else 0
+            found.append((arguments, math.ceil(wait / 60)))
+        return found
+
+    return taken
+
+
+def test_what_has_failed_is_tried_again_soon_and_no_more_than_three_times(told_to_workers, monkeypatch):
+    changed(monkeypatch, "purge", task="tests.config.test_schedules.fail")
+    beat.keep()
+    Job.objects.update(created_at=clock.now() - timedelta(days=2))
+    run_schedule("purge")
+    assert told_to_workers() == [(["purge", 1], 1)]
+    run_schedule("purge", 1)
+    assert told_to_workers() == [(["purge", 2], 5)]
+    run_schedule("purge", 2)
+    assert told_to_workers() == [(["purge", 3], 15)]
+    run_schedule("purge", 3)
+    assert (told_to_workers(), Job.objects.get(name="purge").failures) == ([], 4)
+
+
+def fail():
+    raise RuntimeError("so")
+
+
+def test_what_has_succeeded_since_is_not_done_again(told_to_workers):
+    beat.keep()
+    Job.objects.update(created_at=clock.now() - timedelta(days=2))
+    run_schedule("purge")
+    started_at = Job.objects.get(name="purge").started_at
+    run_schedule("purge", 1)
+    assert Job.objects.get(name="purge").started_at == started_at
+    assert told_to_workers() == []
+
+
+def test_what_comes_often_anyway_is_left_to_its_next_time(told_to_workers, monkeypatch):
+    changed(monkeypatch, "sweep outbox", task="tests.config.test_schedules.fail")
+    beat.keep()
+    Job.objects.update(created_at=clock.now() - timedelta(days=2))
+    run_schedule("sweep outbox")
+    assert (told_to_workers(), Job.objects.get(name="sweep outbox").failures) == ([], 1)
+
+
+def test_beat_asks_again_for_what_a_worker_has_died_at(told_to_workers):
+    beat.keep()
+    claims = {"purge": -1, "ending cards": 20}
+    for name, seconds in claims.items():
+        until = clock.now() + timedelta(seconds=seconds)
+        Job.objects.filter(name=name).update(claim=uuid.uuid4(), claimed_until=until, ticked_at=clock.now())
+    scheduler = beat.Scheduler(app, lazy=True)
+    scheduler.all_as_schedule()
+    assert told_to_workers() == [(["purge"], 0)]
+    run_schedule("purge")
+    assert Job.objects.get(name="purge").succeeded_at is not None
 
 
 # How it stands

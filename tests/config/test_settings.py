@@ -35,6 +35,15 @@ def test_a_deployment_starts_with_what_it_must_give_and_nothing_open():
     assert done.stdout.strip() == "(False, False, '', 'https://api.example.com')", done.stderr
 
 
+def test_what_the_databases_url_says_of_a_connection_counts_and_a_server_that_is_gone_is_noticed():
+    shown = "{name: settings.DATABASES['default']['OPTIONS'].get(name) for name in ('sslmode', 'tcp_user_timeout')}"
+    done = start(shown, **PRODUCTION)
+    assert done.stdout.strip() == "{'sslmode': None, 'tcp_user_timeout': 10000}", done.stderr
+    url = PRODUCTION["DATABASE_URL"] + "?sslmode=verify-full&tcp_user_timeout=2000"
+    done = start(shown, **{**PRODUCTION, "DATABASE_URL": url})
+    assert done.stdout.strip() == "{'sslmode': 'verify-full', 'tcp_user_timeout': 2000}", done.stderr
+
+
 @pytest.mark.parametrize("missing", sorted(PRODUCTION))
 def test_what_is_missing_is_named(missing):
     done = start(**{**PRODUCTION, missing: None})

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core import clock
+from core.errors import RateLimited
 from events.models import RefusedKeys
 from merchants import display_access, display_tokens, stores
 from merchants.display_access import DisplayTokenRefused
@@ -55,6 +56,16 @@ def test_refusals_are_limited_by_address(settings):
         codes.append(refused.value.code)
     assert codes == ["display_token_refused"] * 2 + ["rate_limited"] * 2
     assert admit(token.presented, token.store_id).pk == token.pk
+
+
+def test_a_token_that_is_accepted_is_limited_too(settings):
+    settings.RATE_LIMIT_PER_KEY = "2/minute"
+    token, other = factories.DisplayTokenFactory(), factories.DisplayTokenFactory()
+    for _ in range(2):
+        admit(token.presented, token.store_id)
+    with pytest.raises(RateLimited):
+        admit(token.presented, token.store_id)
+    assert admit(other.presented, other.store_id).pk == other.pk
 
 
 def test_those_that_have_ended_are_told_with_the_reason():

@@ -52,6 +52,21 @@ def test_what_the_driver_says_of_hosts_and_users_is_told_to_nobody(merchant, til
     assert "order database away" in caplog.text
 
 
+def test_rows_that_the_driver_tells_of_are_kept_out_of_the_log(merchant, till, caplog):
+    till.run("CREATE TABLE guests (name text NOT NULL, paid numeric CHECK (paid >= 0))")
+
+    def write():
+        with reached(merchant) as alias, connections[alias].cursor() as cursor:
+            cursor.execute("INSERT INTO guests VALUES ('Zawadi', -1)")
+
+    with caplog.at_level(logging.WARNING), pytest.raises(databases.Refused):
+        write()
+    [record] = [told for told in caplog.records if told.message == "order database refused"]
+    assert record.sqlstate == "23514" or "4025" in record.fault
+    assert "\n" not in record.fault
+    assert "Zawadi" not in str(vars(record))
+
+
 def test_a_statement_that_takes_too_long_is_ended(merchant, till):
     def sleep():
         with reached(merchant) as alias, connections[alias].cursor() as cursor:

@@ -368,6 +368,25 @@ def test_a_code_of_which_nobody_could_tell_for_a_day_waits_for_a_person_until_so
     assert attention() == []
 
 
+def test_a_code_that_has_ended_is_asked_about_for_some_days_and_then_only_by_a_person(world, xendit, caller, code):
+    row = StaticCode.objects.get()
+    StaticCode.objects.update(expires_at=row.created_at + timedelta(days=1))
+    with world.later(days=7):
+        static_codes_work()
+        assert StaticCode.objects.get().due_at is not None
+    with world.later(days=8, minutes=1):
+        static_codes_work()
+        row.refresh_from_db()
+        assert row.due_at is None
+        asked_at = row.asked_at
+    with world.later(days=9):
+        static_codes.ask_now(row.pk)
+        static_codes_work()
+        row.refresh_from_db()
+        assert row.due_at is None
+        assert row.asked_at > asked_at
+
+
 def test_codes_are_asked_at_the_pace_that_their_adapter_declares(code):
     row = StaticCode.objects.get()
     assert row.due_at - row.created_at > timedelta(minutes=14)

@@ -76,6 +76,25 @@ def test_a_last_line_without_its_end_is_whole_if_it_has_all_cells(content):
     assert (fault, len(found)) == (None, 3)
 
 
+@pytest.mark.parametrize(
+    "endless", [b"," * 1_100_000, b"x" * 1_100_000, b",".join([b'"' + b"x" * 99_000 + b'\n"'] * 12)]
+)
+def test_a_row_without_an_end_is_not_held_in_memory_and_what_is_before_is_read(endless):
+    for content, whole in ((WHOLE.encode() + endless, 3), (endless, 0)):
+        found, fault = rows(content, piece=100_000)
+        assert len(found) == whole
+        assert fault is not None
+        assert fault.is_cut
+        assert "longer than 1,048,576 characters" in str(fault)
+
+
+def test_a_row_of_more_columns_than_any_statement_has_is_refused_and_what_is_before_is_read():
+    assert rows(WHOLE.encode() + b"," * 199 + b"\n")[1] is None
+    found, fault = rows(WHOLE.encode() + b"," * 200 + b"\nA3,LATE,1\n")
+    assert len(found) == 3
+    assert "The line 4 has more than 200 columns" in str(fault)
+
+
 def test_an_empty_file_has_no_rows():
     assert rows(b"") == ([], None)
 
@@ -109,6 +128,51 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused():
     assert len(bomb.getvalue()) < 100_000
     with pytest.raises(Broken, match="unpacks to more than is read here"):
         check_workbook(bomb)
+
+
+def changed(content, name, was, now):
+    """A workbook with other words in one of its parts."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as new:
+        for part in old.namelist():
+            told = old.read(part)
+            assert part != name or was in told
+            new.writestr(part, told.replace(was, now) if part == name else told)
+    written.seek(0)
+    return written
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("xl/styles.xml", b"</styleSheet>"), ("[Content_Types].xml", b"</Types>"), ("xl/theme/theme1.xml", b"</a:theme>")],
+)
+def test_what_a_reader_takes_whole_is_small(name, end):
+    content = sheet_of(["Receipt"], ["A1"])
+    with pytest.raises(Broken, match="unpacks to more than is read here"):
+        check_workbook(changed(content, name, end, b"<a/>" * (2 * 1024 * 1024) + end))
+
+
+TEXTS = (
+    b'<Override PartName="/xl/%s" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml'
+    b'.sharedStrings+xml"/></Types>'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "now"),
+    [
+        ("[Content_Types].xml", b"</Types>", TEXTS % b"worksheets/texts.xml"),
+        ("[Content_Types].xml", b"</Types>", TEXTS % b"texts.xml"),
+        ("[Content_Types].xml", b'"/xl/workbook.xml"', b'"/xl/worksheets/workbook.xml"'),
+        ("[Content_Types].xml", b'"/xl/workbook.xml"', b'"/xl/sharedStrings.xml"'),
+        ("xl/_rels/workbook.xml.rels", b"relationships/worksheet", b"relationships/chartsheet"),
+    ],
+)
+def test_what_a_reader_takes_whole_does_not_stand_where_sheets_may_be_long(name, was, now):
+    content = sheet_of(["Receipt"], ["A1"])
+    check_workbook(changed(content, "[Content_Types].xml", b"</Types>", TEXTS % b"sharedStrings.xml"))
+    with pytest.raises(Broken, match="not written by a spreadsheet"):
+        check_workbook(changed(content, name, was, now))
 
 
 def test_a_workbook_that_would_have_its_reader_expand_something_is_refused():

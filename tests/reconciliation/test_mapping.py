@@ -1,6 +1,6 @@
 """A line of a file in our words, or why it cannot be read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -136,6 +136,27 @@ def test_a_time_is_by_the_mappings_zone_unless_it_says_its_own(told, form, hour)
 def test_a_number_is_whole_or_none(number, told):
     with pytest.raises(Unreadable, match=f"^{told}$"):
         read({"Receipt": number, "Paid in": "250.00"})
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"State": "x" * 1001}, "state: is longer than 1000 characters"),
+        ({"Paid in": "9" * 5000}, "amount: is longer than 100 characters"),
+        ({"Paid in": "9" * 99}, "amount: is larger than money is"),
+        ({"Paid in": 1e300}, "amount: is larger than money is"),
+        ({"Paid in": time(10, 30)}, "amount: is no number"),
+        ({"Paid in": timedelta(hours=30)}, "amount: is no number"),
+        ({"At": "9999-12-31 23:59:59"}, "time: is not of this century"),
+        ({"At": "0001-01-01 12:00:00"}, "time: is not of this century"),
+        ({"At": time(10, 30)}, "time: is not written as the mapping says"),
+    ],
+)
+def test_what_no_statement_has_makes_its_line_unreadable_and_nothing_else(cells, told):
+    row = {"Receipt": "A1", "Paid in": "250.00", "State": "Completed", "At": "2026-11-20 10:00:00"}
+    states = {"state": "State", "states": {"Completed": "succeeded"}}
+    with pytest.raises(Unreadable, match=f"^{told}$"):
+        read(row | cells, time="At", zone="UTC", **states)
 
 
 def test_a_number_that_a_sheet_typed_as_one_is_read_without_decimals():

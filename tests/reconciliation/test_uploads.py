@@ -112,11 +112,37 @@ def test_contents_are_forgotten_after_a_while_and_their_row_stays(account, setti
     waiting = keep(account, csv_of(line_of("A2")))
     uploads.save_mapping(waiting, Reading.of(READING), by="staff:amina")
     runs.begin_file(waiting, by="staff:amina")
+    Run.objects.filter(upload=waiting).update(created_at=clock.now() + timedelta(hours=1))
     assert uploads.purge() == 0
     with clock.shifted(settings.STATEMENT_FILES_KEPT + timedelta(minutes=1)):
         assert uploads.purge() == 1
     assert UploadPiece.objects.get().upload_id == waiting.pk
     assert Upload.objects.get(pk=run.upload_id).forgotten_at is not None
+
+
+def test_a_file_whose_run_does_not_come_to_its_end_is_forgotten_too_and_misses_nothing(account, settings, monkeypatch):
+    booked(account, number="B1")
+    monkeypatch.setattr(filing, "_AT_ONCE", 1)
+    upload = keep(account, csv_of(line_of("A1", at=at(30)), line_of("A2", at=at(1))))
+    uploads.save_mapping(upload, Reading.of(READING), by="staff:amina")
+    begun = runs.begin_file(upload, by="staff:amina")
+    pieces = filing._pieces(Upload.objects.get(pk=upload.pk), Reading.of(READING), after=0)
+    run, _ = filing._keep(filing._begun(progress.find(begun)), next(pieces))
+    assert run.lines == 1
+    with clock.shifted(settings.STATEMENT_FILES_KEPT + timedelta(minutes=1)):
+        assert uploads.purge() == 1
+        work.drain(runs.QUEUE)
+    ended = Run.objects.select_related("upload").get(pk=begun.pk)
+    assert (ended.phase, ended.lines, ended.upload.is_cut) == ("finished", 1, True)
+    assert "contents were forgotten" in ended.upload.fault
+    assert ended.counts["missing_there"] == 0
+
+
+def test_a_day_that_no_file_covers_is_refused_at_its_field(account):
+    for name, day in (("last", date(9999, 12, 31)), ("first", date(1, 1, 1))):
+        with pytest.raises(ValueError, match=f"^'covers_{'until' if name == 'last' else 'from'}'"):
+            keep(account, csv_of(line_of("A1")), covered=Covered(**{name: day}))
+    assert not Upload.objects.exists()
 
 
 # What is read and compared

@@ -26,7 +26,12 @@ NAME = "streams-under-test"
 """By which PostgreSQL knows connections of the process from those of the tests."""
 STARTING, WAITING = 60.0, 20.0
 """Seconds. Nothing here measures how fast it is: the machine may be at anything."""
-QUICK = {"STREAM_POLL_SECONDS": "0.1", "STREAM_CHECK_SECONDS": "0.1", "SWEEP_SECONDS": "3600"}
+QUICK = {
+    "STREAM_POLL_SECONDS": "0.1",
+    "STREAM_CHECK_SECONDS": "0.1",
+    "SWEEP_SECONDS": "3600",
+    "AUDIT_BATCH_SECONDS": "0",
+}
 """What no wake-up tells of stays unseen, so that a test sees which one it was."""
 
 

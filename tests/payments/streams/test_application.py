@@ -1,13 +1,15 @@
 """Live events over real HTTP: who may follow, what they see, and that nothing is missed."""
 
+import socket
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from core import clock
 from events.models import Event, RefusedKeys
-from merchants import display_tokens, stores
+from merchants import display_tokens, request_log, stores
 from merchants.models import DisplayToken, Merchant
 from tests import factories
 from tests.payments.streams.screens import WAITING, pay, serving, step, tell
@@ -258,6 +260,33 @@ def _is_open(url, store, token):
     answer = ask(url, store.pk, token.presented)
     answer.close()
     return answer.status_code == 200
+
+
+def test_one_token_has_so_many_streams_at_most_and_leaves_the_rest_to_others(url, store, token, screen):
+    shown = [screen(url, token) for _ in range(4)]
+    refused = ask(url, store.pk, token.presented)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert token.pk in refused.json()["detail"]
+    other = factories.DisplayTokenFactory(store=store)
+    assert _is_open(url, store, other)
+    for each in shown:
+        each.leave()
+    until(lambda: _is_open(url, store, token), seconds=WAITING)
+
+
+def test_a_stream_that_opens_stands_in_the_log_of_requests(url, store, token, screen):
+    screen(url, token).begun()
+    [row] = request_log.requests_of(merchant=store.merchant_id, livemode=store.livemode)
+    assert (row.actor, row.object_id, row.status) == (token.pk, store.pk, 200)
+    assert (row.method, row.route) == ("GET", "/v1/stores/{store_id}/stream")
+    assert row.request_id
+
+
+def test_a_body_is_waited_for_and_kept_by_nobody(url):
+    at = urlsplit(url)
+    with socket.create_connection((at.hostname, at.port), timeout=WAITING) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: screens\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100_000)
+        assert b" 200 " in wire.recv(1000)
 
 
 def test_health_and_metrics_of_the_process_are_told_and_nothing_of_the_api(store, token, screen):

@@ -1,11 +1,13 @@
 """Bad days of live events: Redis away and back, a screen that takes nothing, a database that is away."""
 
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from django.db import connection
+from django.db import connection, transaction
 
 from core import clock
 from events import outbox
@@ -86,6 +88,40 @@ def test_streams_go_on_when_the_database_has_closed_their_connections(url, store
     pay(store, "requires_action")
     tell()
     assert [row["state"] for row in shown.has(1)] == ["requires_action"]
+
+
+def test_while_nothing_can_be_read_a_stream_does_not_show_that_it_lives(store, token, screen):
+    with serving(STREAM_HEARTBEAT_SECONDS="0.6", SWEEP_SECONDS="0.2") as url:
+        shown = screen(url, token)
+        until(lambda: len(shown.comments) > 2, seconds=WAITING)
+        with transaction.atomic():
+            _hold_up_whoever_reads()
+            until(lambda: _is_quiet(shown), seconds=4 * WAITING)
+            before = len(shown.comments)
+        until(lambda: len(shown.comments) > before, seconds=WAITING)
+        shown.leave()
+
+
+def test_a_stream_that_waits_to_be_opened_is_not_cut_off_for_taking_nothing(store, token, screen):
+    with serving(STREAM_HEARTBEAT_SECONDS="0.3") as url, ThreadPoolExecutor(1) as opening:
+        with transaction.atomic():
+            _hold_up_whoever_reads()
+            opened = opening.submit(screen, url, token)
+            time.sleep(3)
+        shown = opened.result()
+        assert shown.begun() == {"payments": []}
+        shown.leave()
+
+
+def _hold_up_whoever_reads():
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {Event._meta.db_table} IN ACCESS EXCLUSIVE MODE")
+
+
+def _is_quiet(shown):
+    before = len(shown.comments)
+    time.sleep(2)
+    return len(shown.comments) == before
 
 
 def test_while_the_database_is_away_a_stream_is_refused_for_a_moment(store, token, refused_port):

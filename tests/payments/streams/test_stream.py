@@ -50,6 +50,19 @@ def test_who_has_not_taken_one_sign_of_life_by_the_next_is_cut_off():
     assert in_loop(act) == (False, True, "slow")
 
 
+def test_who_waits_for_us_is_not_cut_off_for_taking_nothing():
+    async def act(stream):
+        stream.waits_for_us = True
+        for _ in range(3):
+            stream.beat()
+        waiting = stream.is_cut.done()
+        stream.waits_for_us = False
+        stream.beat()
+        return waiting, stream.is_cut.done()
+
+    assert in_loop(act) == (False, False)
+
+
 def test_who_lets_too_much_wait_is_cut_off():
     async def act(stream):
         stream.tell(told(*range(MOST_WAITING)))
