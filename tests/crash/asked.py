@@ -73,7 +73,7 @@ class Asked:
                 return state in (PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING)
             case Meaning.WAITING:
                 # A code whose answer was lost stands there, and nobody has seen it.
-                return not self._company.moves_without_us or not attempt.provider_id
+                return not self._company.moves_without_us or attempt.failure_code == "provider_unavailable"
             case _:
                 return attempt.state in (AttemptState.FAILED, AttemptState.ABANDONED)
 
