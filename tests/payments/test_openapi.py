@@ -20,8 +20,9 @@ from tests.till import POS, tills
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FOLLOWING = ("/v1/stores/{store_id}/stream", "get")
-SHOWN_ON_SCREENS = {f"/v1/payments/{{payment_id}}/qr.{kind}" for kind in ("png", "svg")}
 """Served by a process of its own, to screens, which have no key."""
+SHOWN_ON_SCREENS = {f"/v1/payments/{{payment_id}}/qr.{kind}" for kind in ("png", "svg")}
+"""Which screens may see, too."""
 
 
 @pytest.fixture
