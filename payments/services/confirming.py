@@ -40,16 +40,16 @@ def payer_is_back(payment: Payment) -> None:
 
 
 def took_effect(attempt: Attempt, *, by: str) -> None:
-    """What is held was confirmed, whoever still waits for that answer: it stands in no capture's or cancel's way.
+    """What is held was confirmed, whoever still waits for that answer: it stands in no capture's or cancel's way,
 
-    The caller holds the locks.
+    and neither does one that was not sent yet, as the news of it came late. The caller holds the locks.
     """
-    under_way = (OperationState.SENDING, OperationState.UNKNOWN)
-    for confirmation in Operation.objects.select_for_update().filter(
-        attempt=attempt, kind=Kind.CONFIRM, state__in=under_way
-    ):
+    open_ones = Operation.objects.select_for_update().filter(attempt=attempt, kind=Kind.CONFIRM, state__in=UNSETTLED)
+    for confirmation in open_ones:
+        unsent = confirmation.state == OperationState.CREATED
+        to = OperationState.FAILED if unsent else OperationState.SUCCEEDED
         because = "what it was to bring about is held"
-        move(confirmation, OperationState.SUCCEEDED, by=by, because=because, due_at=None, claim=None, tries=0)
+        move(confirmation, to, by=by, because=because, due_at=None, claim=None, tries=0)
 
 
 def is_wanted(attempt: Attempt) -> bool:
@@ -60,6 +60,7 @@ def is_wanted(attempt: Attempt) -> bool:
     return (
         attempt.state == AttemptState.OPEN
         and payment.is_open
+        and payment.state != PaymentState.AUTHORIZED
         and in_time
         and attempt.pk == newest
         and not attempt.closing_as

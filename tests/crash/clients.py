@@ -78,10 +78,18 @@ class Client:
     # Requests.
 
     def post(self, path: str, body: Json, *, refusals: tuple[str, ...] = ()) -> Json | None:
-        """The object, however often it has to be asked; None for a refusal that the journey reckons with."""
-        key = str(uuid4())
-        answer = self._insist("POST", path, body, key)
-        document: Json = answer.json()
+        """The object, however often it has to be asked; None for a refusal that the journey reckons with.
+
+        A refusal that says to ask again in a moment is no end: asked again it is another request.
+        """
+        ends_at = time.monotonic() + ANSWER_SECONDS
+        while True:
+            key = str(uuid4())
+            answer = self._insist("POST", path, body, key)
+            document: Json = answer.json()
+            if not str(document.get("detail")).endswith("Ask again in a moment.") or time.monotonic() > ends_at:
+                break
+            time.sleep(PAUSE)
         if answer.ok:
             self._diary.objects[key].add(document["id"])
             return document

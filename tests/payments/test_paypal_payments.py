@@ -135,6 +135,16 @@ def test_what_is_held_can_be_changed_though_its_confirmation_was_never_answered(
     assert paypal.calls(AUTHORIZE) == 1
 
 
+def test_a_confirmation_that_late_news_has_queued_stands_in_no_ones_way(world, shop, account, paypal):
+    payment = pay(shop, capture="manual")
+    paypal.simulate(payment, "approve")
+    reaches(shop, payment, "authorized")
+    first = operation(payment, "confirm")
+    Operation.objects.filter(pk=first.pk).update(state="created", due_at=None)
+    assert shop.api.post(f"payments/{payment['id']}/cancel")["state"] == "cancelled"
+    assert operations_of(payment) == [("create", "succeeded"), ("confirm", "failed"), ("cancel", "succeeded")]
+
+
 def test_what_is_held_can_be_captured_though_whoever_confirmed_it_has_died(world, shop, account, paypal):
     payment = pay(shop, capture="manual")
     paypal.trouble("reset_after", AUTHORIZE)
