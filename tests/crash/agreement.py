@@ -254,7 +254,8 @@ def _operations() -> Iterator[str]:
 
 
 def _unknown_payments() -> Iterator[str]:
-    for operation in Operation.objects.filter(state="unknown").exclude(kind="lookup"):
+    """What may have moved money. The cancel of a try that had ended moves none, whatever became of it."""
+    for operation in Operation.objects.filter(state="unknown", kind__in=("create", "confirm", "capture", "refund")):
         if operation.refund_id is None or operation.attempt.account.provider != "mpesa":
             yield f"{operation.pk}: {operation.kind} of {operation.attempt.payment_id} is unknown still, days later"
 

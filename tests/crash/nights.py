@@ -27,7 +27,7 @@ def go_by() -> None:
             runs.begin(account, occasion=Run.Occasion.NIGHTLY, by="crash")
             work.drain(runs.QUEUE)
     with clock.shifted(_AFTER_ALL_QUESTIONS):
-        asked = Operation.objects.filter(state="unknown", due_at__isnull=False)
+        asked = Operation.objects.filter(state="unknown")
         for operation in asked.exclude(attempt__account__provider="mpesa"):
             resolving.resolve(operation)
 
