@@ -37,7 +37,7 @@ class Lunch:
 
     @contextmanager
     def screens(self, store: str) -> Iterator[Screens]:
-        """A screen and a till at the counter. Raises CannotGoOn where they were not told of all that was paid there."""
+        """A screen and a till at the counter, which are told of what is paid there until the block ends."""
         with self.timed() as line:
             token = self.shop.post(f"/v1/stores/{store}/display-tokens", {"name": "The demo's screen"})["secret"]
             line(f"its screens, until tomorrow: {self.web}/display/{store}#token={token}, and …/kitchen#…")
@@ -45,6 +45,7 @@ class Lunch:
             yield screens
 
     def show_paid(self, screens: Screens, payments: list[dict[str, Any]]) -> None:
+        """Wait until both show all of them as paid. Raises CannotGoOn."""
         with self.timed() as line:
             told = self.patiently(
                 lambda: [row["id"] for row in payments if screens.show(row["id"], "succeeded")],

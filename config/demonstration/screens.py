@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 import redis.asyncio
 
 _CHANNEL = "order:channel:"
+_PATIENCE_SECONDS = 15.0
 
 
 @dataclass
 class Screens:
-    """By payment the latest state that each was told of."""
+    """By payment the latest state that each was told of. `is_listening` is set once the till is at its channel."""
 
     by_stream: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)
+    is_listening: threading.Event = field(default_factory=threading.Event)
 
     def show(self, payment: str, state: str) -> bool:
         """Whether both do."""
@@ -46,6 +48,8 @@ class Screens:
         async with redis.asyncio.Redis.from_url(server) as connection, connection.pubsub() as channel:
             await channel.subscribe(f"{_CHANNEL}{store}")
             async for message in channel.listen():
+                # What is published before that, nobody hears.
+                self.is_listening.set()
                 if message["type"] == "message":
                     _note(json.loads(message["data"]), self.by_channel)
 
@@ -73,6 +77,7 @@ def watching(streams: str, server: str, *, store: str, token: str) -> Iterator[S
     thread = threading.Thread(target=run, name="screens", daemon=True)
     thread.start()
     try:
+        screens.is_listening.wait(_PATIENCE_SECONDS)
         yield screens
     finally:
         loop.call_soon_threadsafe(task.cancel)

@@ -254,8 +254,9 @@ def _operations() -> Iterator[str]:
 
 
 def _unknown_payments() -> Iterator[str]:
-    """What may have moved money. The cancel of a try that had ended moves none, whatever became of it."""
-    for operation in Operation.objects.filter(state="unknown", kind__in=("create", "confirm", "capture", "refund")):
+    """Whatever was sent. Only the cancel of a try that has ended moves no money, whatever became of it."""
+    of_ended = Q(kind="cancel") & ~Q(attempt__state="open")
+    for operation in Operation.objects.filter(state="unknown").exclude(of_ended).exclude(kind="lookup"):
         if operation.refund_id is None or operation.attempt.account.provider != "mpesa":
             yield f"{operation.pk}: {operation.kind} of {operation.attempt.payment_id} is unknown still, days later"
 
