@@ -90,3 +90,21 @@ def other_shop(world: World) -> Shop:
     assert made.stripe.pk
     assert made.mpesa.pk
     return made
+
+
+@pytest.fixture
+def midtrans(world, companies):
+    company = Company(companies.url("midtrans"))
+    company.post("reset")
+    company.post("settings", bank_confirm_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
+    yield company
+    company.post("reset")
+
+
+@pytest.fixture
+def xendit(world, companies):
+    company = Company(companies.url("xendit"))
+    company.post("reset")
+    company.post("settings", refund_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
+    yield company
+    company.post("reset")

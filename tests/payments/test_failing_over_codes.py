@@ -9,7 +9,6 @@ from events.models import Callback
 from merchants import switches
 from payments.models import Attempt, Operation, Overpayment, Receipt
 from tests.payments.world import (
-    Company,
     attention,
     counters,
     events_of,
@@ -22,15 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CHARGE = "POST /v2/charge"
 FIRST, SECOND = "SB-Mid-server-lango-simulator", "SB-Mid-server-lango-simulator-2"
-
-
-@pytest.fixture
-def midtrans(world, companies):
-    company = Company(companies.url("midtrans"))
-    company.post("reset")
-    company.post("settings", bank_confirm_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
-    yield company
-    company.post("reset")
 
 
 @pytest.fixture

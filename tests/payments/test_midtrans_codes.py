@@ -8,7 +8,6 @@ from core import clock, qris
 from core.money import Money
 from events.models import Callback
 from tests.payments.world import (
-    Company,
     attention,
     counters,
     events_of,
@@ -22,15 +21,6 @@ from tests.payments.world import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CHARGE, STATUS = "POST /v2/charge", "GET /v2/{id}/status"
-
-
-@pytest.fixture
-def midtrans(world, companies):
-    company = Company(companies.url("midtrans"))
-    company.post("reset")
-    company.post("settings", bank_confirm_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
-    yield company
-    company.post("reset")
 
 
 @pytest.fixture

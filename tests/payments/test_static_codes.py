@@ -17,19 +17,10 @@ from payments.services import listing, static_codes
 from payments.services.arriving import Arrived
 from payments.services.booking import Because
 from tests import factories, staff
-from tests.payments.world import Company, attention, counters, until
+from tests.payments.world import attention, counters, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OTHER_BUSINESS = "xnd_development_lango-simulator-2"
-
-
-@pytest.fixture
-def xendit(world, companies):
-    company = Company(companies.url("xendit"))
-    company.post("reset")
-    company.post("settings", refund_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
-    yield company
-    company.post("reset")
 
 
 @pytest.fixture

@@ -6,18 +6,9 @@ from core import qris
 from core.money import Money
 from events.models import Callback
 from merchants import doors
-from tests.payments.world import Company, attention, counters, operations_of, path_of, receipts_of, until
+from tests.payments.world import attention, counters, operations_of, path_of, receipts_of, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def xendit(world, companies):
-    company = Company(companies.url("xendit"))
-    company.post("reset")
-    company.post("settings", refund_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
-    yield company
-    company.post("reset")
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from reconciliation import runs
 from reconciliation.models import Run
 from tests import factories
 from tests.payments.world import (
-    Company,
     attention,
     counters,
     events_of,
@@ -27,15 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SERVER_KEY = "SB-Mid-server-lango-simulator"
 STATUS = "GET /v2/{id}/status"
-
-
-@pytest.fixture
-def midtrans(world, companies):
-    company = Company(companies.url("midtrans"))
-    company.post("reset")
-    company.post("settings", bank_confirm_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
-    yield company
-    company.post("reset")
 
 
 @pytest.fixture

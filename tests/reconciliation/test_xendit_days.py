@@ -11,7 +11,6 @@ from payments.models import Attempt, Fee, Payment, Receipt, UnallocatedReceipt
 from reconciliation import runs
 from reconciliation.models import Discrepancy, Run
 from tests.payments.world import (
-    Company,
     attention,
     counters,
     events_of,
@@ -25,15 +24,6 @@ from tests.reconciliation.runs import cases, reconcile
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "GET /transactions"
-
-
-@pytest.fixture
-def xendit(world, companies):
-    company = Company(companies.url("xendit"))
-    company.post("reset")
-    company.post("settings", refund_seconds=0.02, trouble_seconds=0.15, callback_retries=[])
-    yield company
-    company.post("reset")
 
 
 @pytest.fixture
